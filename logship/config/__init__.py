@@ -1,0 +1,1 @@
+"""Settings from YAML, environment and Dify's own .env."""

@@ -1,0 +1,1 @@
+"""Followers that send the ledger's batches to a sink."""

@@ -1,0 +1,98 @@
+"""The tables of `ledger.db`, and how an older ledger becomes a newer one."""
+
+VERSION = 1
+
+SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- One row for each generation of a file.
+CREATE TABLE file (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,             -- prefix of its documents' ids
+    path TEXT NOT NULL,                   -- where it was last seen
+    device INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    base INTEGER NOT NULL DEFAULT 0,      -- logical offset of the file's first byte on disk
+    service TEXT NOT NULL,
+    source TEXT NOT NULL,                 -- JSON of model.Source
+    head BLOB NOT NULL,                   -- its first bytes, at most 1 KiB
+    tail BLOB NOT NULL DEFAULT x'',       -- the last bytes before `position`, at most 1 KiB
+    position INTEGER NOT NULL DEFAULT 0,  -- every byte before it is accounted for
+    done TEXT NOT NULL DEFAULT '{}',      -- JSON: streams accounted for beyond `position`
+    read INTEGER NOT NULL DEFAULT 0,      -- just after the last byte read
+    state TEXT NOT NULL DEFAULT 'open',   -- open, ended (read to its end and closed)
+    first_seen TEXT NOT NULL,
+    last_read TEXT NOT NULL,
+    lines INTEGER NOT NULL DEFAULT 0,
+    events INTEGER NOT NULL DEFAULT 0,    -- documents made
+    unparsed INTEGER NOT NULL DEFAULT 0,
+    bytes_documents INTEGER NOT NULL DEFAULT 0,
+    bytes_dropped INTEGER NOT NULL DEFAULT 0,
+    bytes_skipped INTEGER NOT NULL DEFAULT 0,
+    dropped TEXT NOT NULL DEFAULT '{}'    -- JSON: events dropped, by rule
+);
+CREATE INDEX file_inode ON file (device, inode);
+
+CREATE TABLE batch (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    dataset TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    first_time TEXT NOT NULL,
+    last_time TEXT NOT NULL,
+    files TEXT NOT NULL,                  -- JSON: documents by file id
+    size INTEGER NOT NULL,                -- bytes before compression
+    segment INTEGER,                      -- the segment that holds a copy; NULL while unsealed
+    body BLOB NOT NULL                    -- gzip of the bulk body; last, so that reading the rest is cheap
+);
+
+-- One row for each follower (sink).
+CREATE TABLE cursor (
+    name TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,                 -- every batch up to it has an outcome for each document
+    last_error TEXT NOT NULL DEFAULT '',
+    last_error_at TEXT NOT NULL DEFAULT '',
+    updated TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- What became of each file's documents, by follower.
+CREATE TABLE outcome (
+    cursor TEXT NOT NULL,
+    file INTEGER NOT NULL,
+    delivered INTEGER NOT NULL DEFAULT 0,
+    duplicate INTEGER NOT NULL DEFAULT 0,
+    rejected INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (cursor, file)
+) WITHOUT ROWID;
+
+CREATE TABLE rejected (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    cursor TEXT NOT NULL,
+    dataset TEXT NOT NULL,
+    id TEXT NOT NULL,                     -- the document's _id
+    status INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    document BLOB NOT NULL,
+    at TEXT NOT NULL
+);
+
+-- The audit log: one leaf for each batch, in order.
+CREATE TABLE leaf (
+    number INTEGER PRIMARY KEY,           -- 0, 1, 2 … without a gap
+    seq INTEGER NOT NULL UNIQUE,          -- the batch
+    entry BLOB NOT NULL,                  -- JSON: seq, dataset, count, first and last time, SHA-256 of the body
+    hash BLOB NOT NULL                    -- RFC 6962: SHA-256(0x00 || entry)
+);
+
+CREATE TABLE segment (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    path TEXT NOT NULL UNIQUE,            -- relative to the state directory
+    dataset TEXT NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    first_time TEXT NOT NULL,
+    last_time TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL
+);
+"""

@@ -1,0 +1,1 @@
+"""Bytes to events: envelopes removed, parts and multi-line events joined."""

@@ -1,0 +1,1 @@
+"""Events to ECS documents: parsed, enriched, redacted, encoded."""

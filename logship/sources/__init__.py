@@ -1,0 +1,1 @@
+"""Files: where they are, which generation they are of, and their bytes."""

@@ -1,0 +1,1 @@
+"""Segments (Parquet) and the search over ledger and segments."""
