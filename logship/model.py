@@ -70,8 +70,6 @@ class Lines:
     partial: list[bool] = field(default_factory=list)
     #: Extra fields by position in the columns: markers of cut or broken lines, container attributes.
     extra: dict[int, dict[str, Any]] = field(default_factory=dict)
-    #: Bytes that are in no line: empty lines, NUL runs.
-    skipped: int = 0
 
 
 @dataclass(slots=True)
@@ -79,6 +77,8 @@ class Events:
     """Columns of joined events: an event is one or more lines of one stream."""
 
     offsets: list[int] = field(default_factory=list)
+    #: Bytes on disk of each event.
+    sizes: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     times: list[str] = field(default_factory=list)
     streams: list[str] = field(default_factory=list)
@@ -88,6 +88,8 @@ class Events:
     span: int = 0
     #: Lines that the events were joined from.
     lines: int = 0
+    #: Bytes on disk that are in no event: empty lines outside an event.
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

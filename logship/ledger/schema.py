@@ -72,7 +72,8 @@ CREATE TABLE rejected (
     status INTEGER NOT NULL,
     reason TEXT NOT NULL,
     document BLOB NOT NULL,
-    at TEXT NOT NULL
+    at TEXT NOT NULL,
+    replay INTEGER NOT NULL DEFAULT 0     -- 1: to be sent again
 );
 
 -- The audit log: one leaf for each batch, in order.

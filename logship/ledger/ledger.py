@@ -1,0 +1,307 @@
+"""
+Documents, file positions and the audit leaf, committed together.
+
+One process writes (`lock`); any number of others read the same file while it
+is written (SQLite WAL). Nothing else in the state directory is the truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import orjson
+from isal import igzip
+
+from logship.audit.tree import leaf_entry, leaf_hash
+from logship.errors import LedgerError, LedgerLocked, LedgerTooNew
+from logship.ledger.files import FileRow, file_key, insert_file, printable, read_files, signed
+from logship.ledger.schema import SCHEMA, VERSION
+from logship.model import Batch, Progress, Rejected, Source, StoredBatch
+
+_BATCH = "seq, dataset, count, first_time, last_time, files, body"
+
+
+class Ledger:
+    """The state directory's `ledger.db`, open for writing by one agent or for reading by anyone."""
+
+    def __init__(self, directory: Path, connection: sqlite3.Connection, lock: int | None, host: str) -> None:
+        self.directory = directory
+        self.connection = connection
+        self._lock_file = lock
+        self._host = host
+        self._guard = threading.RLock()
+
+    @classmethod
+    def open(cls, directory: Path, *, readonly: bool = False, host: str = "") -> Self:
+        """
+        Open the ledger, creating it when it is to be written.
+
+        Raises LedgerLocked when another agent writes it, LedgerTooNew when a
+        newer release made it, LedgerError when it is not there or unusable.
+        """
+        path = directory / "ledger.db"
+        lock = None
+        try:
+            if not readonly:
+                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                lock = _take_lock(directory / "lock")
+                path.touch(mode=0o600)
+            elif not path.exists():
+                raise LedgerError(f"no ledger in {directory}", "has the agent run with this --state-dir?")
+            connection = _connect(path, readonly=readonly)
+        except (OSError, sqlite3.Error) as error:
+            if lock is not None:
+                os.close(lock)
+            raise LedgerError(f"cannot use {path}: {error}") from error
+        except LedgerError:
+            if lock is not None:
+                os.close(lock)
+            raise
+        return cls(directory, connection, lock, host or os.uname().nodename)
+
+    def close(self) -> None:
+        """Close the ledger and let another agent write it."""
+        self.connection.close()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run the block as one transaction: all of it, or nothing."""
+        with self._guard:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        with self._guard:
+            return self.connection.execute(sql, parameters).fetchall()
+
+    # files
+
+    def register(
+        self, *, path: Path, device: int, inode: int, head: bytes, source: Source, base: int = 0, position: int = 0
+    ) -> FileRow:
+        """Begin a generation of a file; its key is made of where it is and how it begins."""
+        key = file_key(self._host, device, inode, head)
+        with self.transaction() as connection:
+            return insert_file(connection, key, path, device, inode, head, source, base, position)
+
+    def moved(self, file_id: int, *, path: Path, device: int, inode: int) -> None:
+        """Note where a generation is now."""
+        with self.transaction() as connection:
+            connection.execute(
+                "UPDATE file SET path = ?, device = ?, inode = ? WHERE id = ?", (printable(path), signed(device), signed(inode), file_id)
+            )
+
+    def end(self, file_id: int) -> None:
+        """Note that a generation was read to its end and closed."""
+        with self.transaction() as connection:
+            connection.execute("UPDATE file SET state = 'ended' WHERE id = ?", (file_id,))
+
+    def files(self, state: str | None = "open") -> list[FileRow]:
+        """Return the generations in a state, or all."""
+        with self._guard:
+            return read_files(self.connection, state)
+
+    def file_of(self, document_id: str) -> int:
+        """Return the id of the file that a document came from; 0 when it is not known any more."""
+        rows = self._rows("SELECT id FROM file WHERE key = ?", (document_id.rpartition("-")[0],))
+        return int(rows[0][0]) if rows else 0  # type: ignore[call-overload]  # the column is INTEGER
+
+    # documents
+
+    def commit(self, batches: Sequence[Batch], progress: Sequence[Progress]) -> list[int]:
+        """Make documents, positions and one leaf a batch durable, or none of them; return the sequence numbers."""
+        packed = [igzip.compress(batch.body, 1, mtime=0) for batch in batches]
+        now = _now()
+        numbers = []
+        with self.transaction() as connection:
+            for batch, body in zip(batches, packed, strict=True):
+                numbers.append(_insert_batch(connection, batch, body))
+            for step in progress:
+                _advance(connection, step, now)
+        return numbers
+
+    def follow(self, name: str) -> int:
+        """Return where a follower's cursor stands; a new one begins at the oldest batch kept."""
+        with self.transaction() as connection:
+            row = connection.execute("SELECT seq FROM cursor WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                oldest = connection.execute("SELECT min(seq) FROM batch").fetchone()[0]
+                newest = connection.execute("SELECT coalesce(max(seq), 0) FROM leaf").fetchone()[0]
+                seq = oldest - 1 if oldest is not None else newest
+                connection.execute("INSERT INTO cursor (name, seq, updated) VALUES (?, ?, ?)", (name, seq, _now()))
+                return int(seq)
+            return int(row[0])
+
+    def after(self, seq: int, *, limit: int = 1) -> list[StoredBatch]:
+        """Return the next batches after a sequence number, oldest first."""
+        with self._guard:
+            rows = self.connection.execute(
+                f"SELECT {_BATCH} FROM batch WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)  # noqa: S608  # a constant
+            ).fetchall()
+        return [_stored(row) for row in rows]
+
+    def settle(
+        self,
+        name: str,
+        batch: StoredBatch,
+        *,
+        delivered: Mapping[int, int],
+        duplicate: Mapping[int, int],
+        rejected: Sequence[Rejected],
+    ) -> None:
+        """Record what became of each document of a batch, and move the cursor past it, in one transaction."""
+        refused: dict[int, int] = {}
+        for item in rejected:
+            file = self.file_of(item.id)
+            refused[file] = refused.get(file, 0) + 1
+        counted = sum(delivered.values()) + sum(duplicate.values()) + len(rejected)
+        if counted != batch.count:
+            raise LedgerError(f"batch {batch.seq} has {batch.count} documents, but {counted} outcomes")
+        now = _now()
+        with self.transaction() as connection:
+            moved = connection.execute(
+                "UPDATE cursor SET seq = ?, updated = ?, last_error = '' WHERE name = ? AND seq < ?",
+                (batch.seq, now, name, batch.seq),
+            )
+            if moved.rowcount != 1:
+                raise LedgerError(f"batch {batch.seq} was settled before for {name}")
+            _count(connection, name, delivered, duplicate, refused)
+            connection.executemany(
+                "INSERT INTO rejected (cursor, dataset, id, status, reason, document, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(name, batch.dataset, item.id, item.status, item.reason, item.document, now) for item in rejected],
+            )
+
+    def failed(self, name: str, error: str) -> None:
+        """Note a follower's last error, for the status page."""
+        with self.transaction() as connection:
+            connection.execute(
+                "UPDATE cursor SET last_error = ?, last_error_at = ? WHERE name = ?", (error, _now(), name)
+            )
+
+    def prune(self, *, archive: bool) -> int:
+        """Delete the batches that every cursor has passed and that are sealed, where sealing is on; return how many."""
+        with self.transaction() as connection:
+            passed = connection.execute("SELECT min(seq) FROM cursor").fetchone()[0]
+            if passed is None and not archive:
+                return 0
+            sealed = "AND segment IS NOT NULL" if archive else ""
+            limit = passed if passed is not None else 1 << 62
+            gone = connection.execute(f"DELETE FROM batch WHERE seq <= ? {sealed}", (limit,))  # noqa: S608  # a constant
+            return gone.rowcount
+
+
+def _take_lock(path: Path) -> int:
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(lock, 32, 0).decode(errors="replace").strip()
+        os.close(lock)
+        raise LedgerLocked(f"{path.parent} is written by another agent (process {owner or 'unknown'})") from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+    return lock
+
+
+def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise LedgerTooNew(f"{path} has format {version}; this release knows formats up to {VERSION}")
+        if not readonly:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
+            connection.execute("PRAGMA journal_size_limit = 16777216")
+            if version == 0:
+                connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        elif version == 0:
+            raise LedgerError(f"{path} is empty", "has the agent run with this --state-dir?")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _insert_batch(connection: sqlite3.Connection, batch: Batch, body: bytes) -> int:
+    files = orjson.dumps({str(file): count for file, count in batch.files.items()}).decode()
+    seq = connection.execute(
+        "INSERT INTO batch (dataset, count, first_time, last_time, files, size, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (batch.dataset, batch.count, batch.first_time, batch.last_time, files, len(batch.body), body),
+    ).lastrowid
+    if seq is None:
+        raise LedgerError("the ledger gave no sequence number")
+    entry = leaf_entry(seq, batch)
+    connection.execute(
+        "INSERT INTO leaf (number, seq, entry, hash) VALUES ((SELECT coalesce(max(number) + 1, 0) FROM leaf), ?, ?, ?)",
+        (seq, entry, leaf_hash(entry)),
+    )
+    return seq
+
+
+def _advance(connection: sqlite3.Connection, step: Progress, now: str) -> None:
+    row = connection.execute("SELECT dropped FROM file WHERE id = ?", (step.file,)).fetchone()
+    dropped: dict[str, int] = orjson.loads(row[0])
+    for rule, count in step.dropped.items():
+        dropped[rule] = dropped.get(rule, 0) + count
+    connection.execute(
+        "UPDATE file SET position = ?, done = ?, read = max(read, ?), tail = ?, last_read = ?, lines = lines + ?, "
+        "events = events + ?, unparsed = unparsed + ?, bytes_documents = bytes_documents + ?, "
+        "bytes_dropped = bytes_dropped + ?, bytes_skipped = bytes_skipped + ?, dropped = ? WHERE id = ?",
+        (
+            step.position, orjson.dumps(step.done).decode(), step.read, step.tail, now, step.lines, step.events,
+            step.unparsed, step.bytes_documents, step.bytes_dropped, step.bytes_skipped,
+            orjson.dumps(dropped).decode(), step.file,
+        ),
+    )  # fmt: skip
+
+
+def _count(
+    connection: sqlite3.Connection,
+    name: str,
+    delivered: Mapping[int, int],
+    duplicate: Mapping[int, int],
+    refused: Mapping[int, int],
+) -> None:
+    for file in {*delivered, *duplicate, *refused}:
+        connection.execute(
+            "INSERT INTO outcome VALUES (?, ?, ?, ?, ?) ON CONFLICT (cursor, file) DO UPDATE SET "
+            "delivered = delivered + excluded.delivered, duplicate = duplicate + excluded.duplicate, "
+            "rejected = rejected + excluded.rejected",
+            (name, file, delivered.get(file, 0), duplicate.get(file, 0), refused.get(file, 0)),
+        )
+
+
+def _stored(row: tuple[int, str, int, str, str, str, bytes]) -> StoredBatch:
+    seq, dataset, count, first, last, files, body = row
+    return StoredBatch(
+        seq, dataset, count, first, last, {int(file): n for file, n in orjson.loads(files).items()}, body
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
