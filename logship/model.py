@@ -84,8 +84,6 @@ class Events:
     streams: list[str] = field(default_factory=list)
     #: Extra fields by position in the columns, dotted names.
     extra: dict[int, dict[str, Any]] = field(default_factory=dict)
-    #: Bytes on disk that the events stand for.
-    span: int = 0
     #: Lines that the events were joined from.
     lines: int = 0
     #: Bytes on disk that are in no event: empty lines outside an event.

@@ -1,0 +1,96 @@
+"""
+From bytes to lines: take off what the container engine wrapped around them.
+
+Docker's json-file: one object a line, `{"log": "…\\n", "stream": "stdout", "time": "…"}`;
+a line over 16 KiB is split, and only the last part ends in a newline.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import accumulate
+from operator import itemgetter
+from typing import Any
+
+import orjson
+
+from logship.model import Chunk, Lines
+
+_RECORD = itemgetter("log", "stream", "time")
+
+
+def unwrap(chunk: Chunk) -> Lines:
+    """Return the lines of a chunk without their envelope; a broken line keeps its raw text and says why."""
+    raw = chunk.data.split(b"\n")
+    if not raw[-1]:
+        raw.pop()
+    edges = list(accumulate([len(line) + 1 for line in raw], initial=chunk.offset))
+    edges[-1] = chunk.offset + chunk.span  # a cut line is longer on disk; the last line of a file may lack its newline
+    lines = _docker(raw, edges) if chunk.file.source.envelope == "docker" else _plain(chunk.data, raw, edges)
+    if chunk.original_length is not None:
+        lines.extra.setdefault(0, {}).update(
+            {"log.flags": ["truncated"], "log.original_length": chunk.original_length}
+        )
+    return lines
+
+
+def _plain(data: bytes, raw: list[bytes], edges: list[int]) -> Lines:
+    if b"\0" in data:  # holes that a writer without O_APPEND leaves after a truncation
+        raw = [line.strip(b"\0").replace(b"\0", b"\\0") for line in raw]
+        data = b"\n".join(raw)
+    try:
+        texts = data.decode().split("\n")
+        if len(texts) > len(raw):
+            texts.pop()
+    except UnicodeDecodeError:
+        texts = [line.decode(errors="replace") for line in raw]
+    if "\r" in texts[0] or b"\r\n" in data:
+        texts = [text.removesuffix("\r") for text in texts]
+    if edges[0] == 0:
+        texts[0] = texts[0].removeprefix("\ufeff")
+    count = len(texts)
+    return Lines(edges[:-1], edges[1:], texts, [""] * count, [""] * count)
+
+
+def _docker(raw: list[bytes], edges: list[int]) -> Lines:
+    extra: dict[int, dict[str, Any]] = {}
+    try:
+        records = orjson.loads(b"[%b]" % b",".join(raw))
+        # Each line is one object: a line that holds two, or half of one, must not shift its neighbours.
+        if len(records) != len(raw) or not all(line[:1] == b"{" for line in raw):
+            raise ValueError
+        logs, streams, times = map(list, zip(*map(_RECORD, records), strict=True))
+        whole = [text[-1:] == "\n" for text in logs]
+    except (ValueError, KeyError, TypeError):
+        records = [_record(line, position, extra) for position, line in enumerate(raw)]
+        logs, streams, times = ([record[name] for record in records] for name in ("log", "stream", "time"))
+        whole = [text[-1:] == "\n" for text in logs]
+    for position, record in enumerate(records) if len(records[0]) > 3 or len(records[-1]) > 3 else ():
+        if record.get("attrs"):
+            extra.setdefault(position, {})["container.labels"] = record["attrs"]
+    if all(whole):
+        texts = [text[:-1] for text in logs]
+        partial: list[bool] = []
+    else:
+        texts = [text[:-1] if ends else text for text, ends in zip(logs, whole, strict=True)]
+        partial = [not ends for ends in whole]
+    if any("\r" in text for text in (texts[0], texts[-1])):  # a terminal's line ends
+        texts = [text.removesuffix("\r") for text in texts]
+    return Lines(edges[:-1], edges[1:], texts, times, streams, partial, extra)
+
+
+def _record(line: bytes, position: int, extra: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """Decode one record on its own; what is not one becomes the text, with the reason beside it."""
+    text = line.strip(b"\0 ")
+    if not text:
+        return {"log": "\n", "stream": "", "time": ""}
+    try:
+        record = json.loads(text.decode(errors="replace"))  # takes lone surrogates, which orjson refuses
+        log, stream, time = record["log"], record["stream"], record.get("time") or ""
+        if isinstance(log, str) and isinstance(stream, str) and isinstance(time, str):
+            return {**record, "log": log.encode(errors="replace").decode(), "stream": stream, "time": time}
+        reason = "a field of the Docker record is not text"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        reason = "not a Docker json-file record"
+    extra[position] = {"error.type": "envelope", "error.message": reason, "tags": ["unparsed"]}
+    return {"log": text.decode(errors="replace").replace("\0", "\\0") + "\n", "stream": "", "time": ""}

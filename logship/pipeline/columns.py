@@ -1,0 +1,146 @@
+"""Types of fields: a column of texts becomes columns of JSON values, None where there is nothing to say."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+Column = list[bytes | None]
+Convert = Callable[[Any], object]
+
+_GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|µs|μs|ms|s|m(?!s)|h)")
+_GO_UNITS = {"ns": 1, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9, "m": 6e10, "h": 3.6e12}
+_REQUEST_ID = re.compile(r"[0-9a-f]{10}")
+
+dumps = orjson.dumps
+
+
+def keyword(values: Sequence[Any]) -> Column:
+    """Encode texts as they are; objects and lists become their JSON text."""
+    try:
+        return [dumps(value) if value else None for value in values] if _texts(values) else [_any(v) for v in values]
+    except TypeError:
+        return [_any(value) for value in values]
+
+
+def _texts(values: Sequence[Any]) -> bool:
+    kinds = set(map(type, values))
+    return kinds <= {str, type(None)}
+
+
+def _any(value: object) -> bytes | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        return dumps(value.encode(errors="replace").decode())
+    if isinstance(value, bool | int | float):
+        return dumps(str(value).lower() if isinstance(value, bool) else str(value))
+    return dumps(dumps(value).decode())
+
+
+class _Cached(dict[Any, bytes | None]):
+    """Remembers the JSON of a value; a column repeats few of them."""
+
+    def __init__(self, convert: Convert) -> None:
+        super().__init__()
+        self._convert = convert
+
+    def __missing__(self, value: object) -> bytes | None:
+        if len(self) > 8192:
+            self.clear()
+        try:
+            result = None if value is None or value == "" else self._convert(value)
+        except (ValueError, TypeError, OverflowError):
+            result = None
+        encoded = None if result is None else dumps(result)
+        self[value] = encoded
+        return encoded
+
+
+def _long(value: Any) -> int | None:
+    number = int(float(value)) if isinstance(value, float) else int(value)
+    return number if -(1 << 63) <= number < 1 << 63 else None
+
+
+def _ip(value: str) -> str:
+    return str(ipaddress.ip_address(value.strip("[]").removeprefix("::ffff:")))
+
+
+def _duration(value: str) -> int | None:
+    """Nanoseconds of Go's duration text (time.Duration.String): `1m2.5s`, `812.3ms`."""
+    parts = _GO_DURATION.findall(value)
+    return round(sum(float(number) * _GO_UNITS[unit] for number, unit in parts)) if parts else None
+
+
+def _trace(value: str) -> str:
+    # Without OpenTelemetry, Dify derives the trace id from the request id that older text lines show.
+    return uuid.uuid5(uuid.NAMESPACE_DNS, value).hex if _REQUEST_ID.fullmatch(value) else value
+
+
+def _bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    return str(value).lower() in {"true", "1", "yes", "on"}
+
+
+_SIMPLE: dict[str, Convert] = {
+    "long": _long,
+    "float": float,
+    "ip": _ip,
+    "ns_from_s": lambda value: round(float(value) * 1e9),
+    "ns_from_ms": lambda value: round(float(value) * 1e6),
+    "ns_from_us": lambda value: round(float(value) * 1e3),
+    "duration": _duration,
+    "lower": lambda value: str(value).lower(),
+    "upper": lambda value: str(value).upper(),
+    "bool": _bool,
+    "path": lambda value: str(value).partition("?")[0],
+    "query": lambda value: str(value).partition("?")[2] or None,
+    "request_id": lambda value: value if _REQUEST_ID.fullmatch(value) else None,
+    "trace": _trace,
+    "cached": lambda value: value,
+}
+
+#: Every type a pipeline may name.
+TYPES = frozenset({"keyword", "text", "url", "object", *_SIMPLE})
+
+
+class Field:
+    """One field of a format: where its text comes from, and the columns it becomes."""
+
+    def __init__(self, target: str) -> None:
+        name, _, kind = target.partition(":")
+        kind = kind or ("cached" if name in _FEW else "keyword")
+        self.parts = [(name, kind)]
+        if kind == "url":
+            self.parts = [(name, "keyword"), ("url.path", "path"), ("url.query", "query")]
+        elif kind == "trace":
+            self.parts = [(name, "trace"), ("http.request.id", "request_id")]
+        self._caches = {part: _Cached(_SIMPLE[part]) for _, part in self.parts if part in _SIMPLE}
+
+    def columns(self, values: Sequence[Any]) -> list[tuple[str, Column]]:
+        """Return the columns that a column of texts becomes."""
+        return [(name, self._column(kind, values)) for name, kind in self.parts]
+
+    def _column(self, kind: str, values: Sequence[Any]) -> Column:
+        if kind in {"keyword", "text"}:
+            return keyword(values)
+        if kind == "object":
+            return [dumps(value) if isinstance(value, dict) and value else None for value in values]
+        cache = self._caches[kind]
+        try:
+            return list(map(cache.__getitem__, values))
+        except TypeError:  # a JSON object or list where a simple value was expected
+            return [cache[value] if isinstance(value, str | int | float) else _any(value) for value in values]
+
+
+#: Fields with few different values, worth remembering.
+_FEW = frozenset(
+    {"process.thread.name", "log.origin.file.name", "log.logger", "http.request.method", "http.version",
+     "user_agent.original", "source.address", "http.request.referrer", "url.domain", "dify.task.name"}
+)  # fmt: skip

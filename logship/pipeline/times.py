@@ -1,0 +1,138 @@
+"""
+Stamps of a log to ISO 8601 in UTC.
+
+Seconds are converted once and remembered, as thousands of lines share one; the
+fraction is carried over as text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_FRACTION = re.compile(r"(?<=:\d\d)[.,](\d{1,9})\d*")
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T _](\d\d):(\d\d):(\d\d) ?(Z|[A-Za-z_/]+|[+-]\d\d(?::?\d\d)?)?")
+_OFFSET = re.compile(r" ?(?:UTC|GMT)?([+-])(\d\d):?(\d\d)?$")
+_ZONE_NAME = re.compile(r" ([A-Z][A-Za-z_/]{1,30})$")
+_KEPT = 20_000
+
+
+class Clock:
+    """Converts one format's stamps; zone-less ones are read in the source's zone."""
+
+    def __init__(self, formats: Sequence[str], zone: str) -> None:
+        self._formats = formats
+        self._zone = _zone(zone) or UTC
+        self._seconds: dict[str, str] = {}
+        self._last: datetime | None = None
+
+    def convert(self, stamps: Sequence[str | None], fractions: Sequence[str | None] | None = None) -> list[str]:
+        """Return ISO 8601 UTC for each stamp, "" where it is none; the fraction's digits are kept (at most nine)."""
+        known = self._seconds
+        if len(known) > _KEPT:
+            known.clear()
+        result = []
+        for position, stamp in enumerate(stamps):
+            fraction = fractions[position] if fractions is not None else None
+            seconds = known.get(stamp) if stamp else ""
+            if seconds is None:
+                assert stamp is not None
+                seconds, fraction = self._parse(stamp, fraction)
+            if not seconds:
+                result.append("")
+            elif fraction:
+                result.append(f"{seconds}.{fraction[:9]}Z")
+            else:
+                result.append(seconds + "Z")
+        return result
+
+    def _parse(self, stamp: str, fraction: str | None) -> tuple[str, str | None]:
+        text, inner = stamp.strip(), None
+        if found := _FRACTION.search(text):
+            inner = found[1]
+            text = text[: found.start()] + text[found.end() :]
+        for form in self._formats:
+            try:
+                moment, digits = self._moment(text if form != "epoch" else stamp.strip(), form)
+            except (ValueError, OverflowError, OSError):
+                continue
+            seconds = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+            if inner is None and digits is None and not self._ambiguous(moment):
+                self._seconds[stamp] = seconds
+            self._last = moment
+            return seconds, fraction or inner or digits
+        return "", None
+
+    def _moment(self, text: str, form: str) -> tuple[datetime, str | None]:
+        if form == "iso":
+            found = _ISO.fullmatch(text)
+            if not found:
+                raise ValueError(text)
+            year, month, day, hour, minute, second = (int(found[i]) for i in range(1, 7))
+            moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=_named(found[7]) if found[7] else None)
+            return self._located(moment), None
+        if form.startswith("epoch"):
+            whole, _, digits = text.partition(".")
+            scale = {"epoch": 0, "epoch_ms": 3, "epoch_us": 6, "epoch_ns": 9}[form]
+            if scale:
+                whole, digits = whole[:-scale], whole[-scale:]
+            return datetime.fromtimestamp(int(whole), UTC), digits or None
+        zone: tzinfo | None = None
+        if "%z" not in form and "%Z" not in form:
+            zone, text = _trailing_zone(text)
+        elif "%Z" in form:
+            form = form.replace(" %Z", "").replace("%Z", "")
+            zone, text = _trailing_zone(text)
+        moment = datetime.strptime(text if "%Y" in form or "%y" in form else f"2000 {text}", form if "%Y" in form or "%y" in form else f"%Y {form}")  # noqa: DTZ007, E501  # located below
+        if "%Y" not in form and "%y" not in form:
+            moment = self._year(moment)
+        return self._located(moment.replace(tzinfo=zone) if zone else moment), None
+
+    def _year(self, moment: datetime) -> datetime:
+        """Choose the year that puts a stamp without one nearest before tomorrow."""
+        tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(tzinfo=None)
+        dated = moment.replace(year=tomorrow.year, tzinfo=None)
+        return dated if dated <= tomorrow else moment.replace(year=tomorrow.year - 1)
+
+    def _located(self, moment: datetime) -> datetime:
+        if moment.tzinfo is not None:
+            return moment
+        local = moment.replace(tzinfo=self._zone)
+        later = local.replace(fold=1)
+        # In the hour that a clock change repeats, a log goes on in order: take the first that is not before the last.
+        if self._last and local.utcoffset() != later.utcoffset() and local.astimezone(UTC) < self._last.astimezone(UTC):
+            return later
+        return local
+
+    def _ambiguous(self, moment: datetime) -> bool:
+        return moment.tzinfo is self._zone and moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset()
+
+
+def _trailing_zone(text: str) -> tuple[tzinfo | None, str]:
+    if found := _OFFSET.search(text):
+        return _named(found[0].strip()), text[: found.start()]
+    if (found := _ZONE_NAME.search(text)) and (zone := _zone(found[1])):
+        return zone, text[: found.start()]
+    return None, text
+
+
+def _named(text: str) -> tzinfo:
+    if text == "Z":
+        return UTC
+    if found := _OFFSET.fullmatch(text):
+        minutes = int(found[2]) * 60 + int(found[3] or 0)
+        return timezone(timedelta(minutes=-minutes if found[1] == "-" else minutes))
+    if zone := _zone(text):
+        return zone
+    raise ValueError(text)
+
+
+def _zone(name: str) -> tzinfo | None:
+    if name.upper() in {"UTC", "GMT", "Z", "ETC/UTC"}:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
