@@ -1,0 +1,288 @@
+"""
+Events to documents: the first format that matches, its fields, redaction, one template.
+
+Columns stay columns until the last step. Only an event with something of its
+own (a traceback, a message rule, a secret) becomes a dict of fields.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
+
+import orjson
+
+from logship.model import Events, Source
+from logship.pipeline import exceptions
+from logship.pipeline.columns import Column, dumps
+from logship.pipeline.formats import JsonFormat, Messages, Parsed, RegexFormat, texts_column
+from logship.pipeline.spec import PipelineSpec
+from logship.pipeline.template import Templates, put
+
+KeepOriginal = Literal["never", "unparsed", "always"]
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?Z")
+_NO_DATASET = re.compile(r"[^a-z0-9_.]+")
+
+
+class Redaction(Protocol):
+    """What the encoder needs of a redactor."""
+
+    def suspects(self, texts: Sequence[str]) -> Collection[int]:
+        """Return the positions of texts that may hold a secret."""
+
+    def redact(self, text: str) -> tuple[str, dict[str, int]]:
+        """Return the text without secrets, and how many by rule."""
+
+    def redact_value(self, name: str, value: object) -> object:
+        """Return a JSON value without secrets."""
+
+
+@dataclass(slots=True)
+class Encoded:
+    """Documents of one file's events; the columns are of equal length."""
+
+    offsets: list[int]
+    documents: list[bytes]
+    #: `@timestamp` of each.
+    times: list[str]
+    #: Events and their bytes dropped, by rule.
+    dropped: dict[str, int] = field(default_factory=dict)
+    bytes_dropped: int = 0
+    bytes_documents: int = 0
+    unparsed: int = 0
+    #: Secrets redacted, by rule.
+    redacted: dict[str, int] = field(default_factory=dict)
+
+
+class Encoder:
+    """One file's pipeline: formats compiled, constants encoded."""
+
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        source: Source,
+        redactor: Redaction,
+        *,
+        constants: Mapping[str, Any],
+        namespace: str = "default",
+        keep_original: KeepOriginal = "unparsed",
+        path: str = "",
+    ) -> None:
+        self.dataset = spec.dataset or f"dify.{_NO_DATASET.sub('_', source.service.lower()) or 'unknown'}"
+        self._redactor = redactor
+        self._keep = keep_original
+        common = _constants(source, self.dataset, namespace, path, constants)
+        self._formats = [
+            JsonFormat(form, source.zone) if form.json_ else RegexFormat(form, source.zone) for form in spec.formats
+        ]
+        self._messages = [
+            Messages([rule for name in form.messages for rule in spec.messages[name]]) if form.messages else None
+            for form in spec.formats
+        ]
+        self._templates = [Templates(_with(common, form.set)) for form in spec.formats]
+        self._raw = Templates(_with(common, {"tags": ["unparsed"]}))
+        self._drops = [
+            (rule.name, rule.format, re.compile(rule.match)) for rule in spec.drop if rule.enabled
+        ]
+        #: Time of the file's last event that had one: what a line without any gets.
+        self._last = ""
+
+    def encode(self, events: Events) -> Encoded:
+        """Return the documents of a batch of events; no text raises."""
+        texts = events.texts
+        count = len(texts)
+        encoded = Encoded(events.offsets, [b""] * count, [""] * count)
+        own: dict[int, dict[str, bytes]] = {
+            row: {name: dumps(value) for name, value in extra.items()} for row, extra in events.extra.items()
+        }
+        suspects = frozenset(self._redactor.suspects(texts))
+        todo = list(range(count))
+        for form, messages, templates in zip(self._formats, self._messages, self._templates, strict=True):
+            if not todo:
+                break
+            parsed, todo = form.parse(texts, todo)
+            if parsed:
+                self._finish(parsed, form, messages, templates, events, own, suspects, encoded)
+        if todo:
+            encoded.unparsed = len(todo)
+            raw = Parsed(todo, [""] * len(todo), [texts[row] for row in todo], [])
+            self._finish(raw, None, None, self._raw, events, own, suspects, encoded)
+        if encoded.dropped:
+            kept = [row for row, document in enumerate(encoded.documents) if document]
+            encoded.bytes_dropped = sum(size for size, doc in zip(events.sizes, encoded.documents, strict=True) if not doc)
+            encoded.offsets = [events.offsets[row] for row in kept]
+            encoded.times = [encoded.times[row] for row in kept]
+            encoded.documents = [encoded.documents[row] for row in kept]
+        encoded.bytes_documents = sum(events.sizes) - encoded.bytes_dropped
+        return encoded
+
+    def _finish(
+        self,
+        parsed: Parsed,
+        form: RegexFormat | JsonFormat | None,
+        rules: Messages | None,
+        templates: Templates,
+        events: Events,
+        own: dict[int, dict[str, bytes]],
+        suspects: frozenset[int],
+        encoded: Encoded,
+    ) -> None:
+        rows, messages = parsed.rows, parsed.messages
+        extras = self._extras(parsed, form, rules, own)
+        times = self._times(parsed, events)
+        columns: list[tuple[str, Column]] = [("@timestamp", texts_column(times)), ("message", texts_column(messages))]
+        columns += parsed.columns
+        if events.streams and events.streams[0]:
+            streams = events.streams
+            columns.append(("stream", [dumps(streams[row]) for row in rows]))
+        if self._keep == "always" or (form is None and self._keep == "unparsed"):
+            columns.append(("event.original", texts_column([events.texts[row] for row in rows])))
+        if self._drops:
+            self._drop(form, rows, messages, encoded)
+        documents = self._encode(templates, columns, rows, extras, suspects, encoded)
+        for row, document, time in zip(rows, documents, times, strict=True):
+            encoded.documents[row] = document
+            encoded.times[row] = time
+        if self._drops and encoded.dropped:
+            for row, message in zip(rows, messages, strict=True):
+                if self._dropped(form, message):
+                    encoded.documents[row] = b""
+
+    def _extras(
+        self, parsed: Parsed, form: RegexFormat | JsonFormat | None, rules: Messages | None, own: dict[int, dict[str, bytes]]
+    ) -> dict[int, dict[str, bytes]]:
+        """Return the fields that single events have, by position in the parsed columns."""
+        messages = parsed.messages
+        extras: dict[int, dict[str, bytes]] = {}
+        if own:
+            extras = {position: dict(own[row]) for position, row in enumerate(parsed.rows) if row in own}
+        if form is None:
+            return extras
+        if form.spec.exception:
+            kind = form.spec.exception
+            for position in [position for position, text in enumerate(messages) if "\n" in text]:
+                message, error = exceptions.split(kind, messages[position])
+                if error:
+                    messages[position] = message or error.get("error.message") or error.get("error.type", "")
+                    extra = extras.setdefault(position, {})
+                    extra.update({name: dumps(value) for name, value in error.items()})
+            for name, column in parsed.columns:
+                if name == "error.stack_trace":
+                    for position in [position for position, value in enumerate(column) if value is not None]:
+                        _, error = exceptions.split(kind, orjson.loads(column[position] or b'""'))
+                        error.pop("error.stack_trace", None)
+                        extras.setdefault(position, {}).update({key: dumps(value) for key, value in error.items()})
+        if rules:
+            for position, found in rules.find(messages).items():
+                extras[position] = found | extras.get(position, {})
+        return extras
+
+    def _times(self, parsed: Parsed, events: Events) -> list[str]:
+        """Fill the times that events do not say: the container engine's, else the file's last, else now."""
+        times = parsed.times
+        if "" in times:
+            envelope, last = events.times, self._last
+            for position, row in enumerate(parsed.rows):
+                if not times[position]:
+                    stamp = envelope[row]
+                    times[position] = stamp if _STAMP.fullmatch(stamp) else last or _now()
+                last = times[position]
+        self._last = times[-1]
+        return times
+
+    def _encode(
+        self,
+        templates: Templates,
+        columns: list[tuple[str, Column]],
+        rows: list[int],
+        extras: dict[int, dict[str, bytes]],
+        suspects: frozenset[int],
+        encoded: Encoded,
+    ) -> list[bytes]:
+        columns = list(dict(columns).items())  # a field named twice: the later one
+        names = tuple(name for name, _ in columns)
+        template = templates.of(names)
+        ordered = [columns[number] for number in template.order]
+        table = list(zip(*(column for _, column in ordered), strict=True))
+        fields = tuple(name for name, _ in ordered)
+        optional = [column for _, column in columns if None in column]
+        special = extras.keys() | {position for position, row in enumerate(rows) if row in suspects}
+        if not special and not optional:
+            return template.fill_all(table)  # type: ignore[arg-type]  # no column holds None
+        document = templates.document
+        fill = template.fill
+        result = []
+        for position, row in enumerate(table):
+            if position in special:
+                flat = {name: value for name, value in zip(fields, row, strict=True) if value is not None}
+                flat.update(extras.get(position, {}))
+                if rows[position] in suspects:
+                    flat = self._redact(flat, encoded)
+                result.append(document(flat))
+            elif None in row:
+                result.append(document({name: value for name, value in zip(fields, row, strict=True) if value is not None}))
+            else:
+                result.append(fill(row))  # type: ignore[arg-type]  # no None in it
+        return result
+
+    def _redact(self, flat: dict[str, bytes], encoded: Encoded) -> dict[str, bytes]:
+        """Redact every text of a document; if that fails, the texts go and the document stays."""
+        clean = {}
+        try:
+            for name, value in flat.items():
+                if value[:1] == b'"':
+                    text, counts = self._redactor.redact(orjson.loads(value))
+                    for rule, count in counts.items():
+                        encoded.redacted[rule] = encoded.redacted.get(rule, 0) + count
+                    clean[name] = dumps(text) if counts else value
+                elif value[:1] in b"{[":
+                    clean[name] = dumps(self._redactor.redact_value(name, orjson.loads(value)))
+                else:
+                    clean[name] = value
+        except Exception:
+            return {
+                "@timestamp": flat["@timestamp"],
+                "message": dumps("[text withheld: redaction failed]"),
+                "error.type": dumps("redaction"),
+            }
+        return clean
+
+    def _dropped(self, form: RegexFormat | JsonFormat | None, message: str) -> str | None:
+        name = form.spec.name if form else None
+        return next(
+            (rule for rule, only, pattern in self._drops if only in {None, name} and pattern.match(message)), None
+        )
+
+    def _drop(self, form: RegexFormat | JsonFormat | None, rows: list[int], messages: list[str], encoded: Encoded) -> None:
+        for message in messages:
+            if rule := self._dropped(form, message):
+                encoded.dropped[rule] = encoded.dropped.get(rule, 0) + 1
+
+
+def _constants(
+    source: Source, dataset: str, namespace: str, path: str, constants: Mapping[str, Any]
+) -> dict[str, Any]:
+    tree: dict[str, Any] = copy.deepcopy(dict(constants))
+    for name, value in source.fields.items():
+        put(tree, name, copy.deepcopy(value))
+    put(tree, "service.name", source.service)
+    put(tree, "event.dataset", dataset)
+    put(tree, "data_stream", {"type": "logs", "dataset": dataset, "namespace": namespace})
+    if path:
+        put(tree, "log.file.path", path)
+    return tree
+
+
+def _with(common: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    tree = copy.deepcopy(dict(common))
+    for name, value in fields.items():
+        put(tree, name, value)
+    return tree
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

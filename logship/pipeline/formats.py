@@ -1,0 +1,255 @@
+"""One form of event, compiled: which texts are of it, and their parts as columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from logship.pipeline.columns import Column, Field, dumps, keyword
+from logship.pipeline.spec import FormatSpec, MessageRule
+from logship.pipeline.times import Clock
+
+_LEVELS = {
+    "debug": "debug", "trace": "debug", "verbose": "debug", "fine": "debug", "finer": "debug", "finest": "debug", "dbg": "debug",
+    "info": "info", "information": "info", "informational": "info", "log": "info", "inf": "info", "i": "info", "system": "info",
+    "notice": "notice", "note": "notice",
+    "warn": "warning", "warning": "warning", "w": "warning", "wrn": "warning",
+    "error": "error", "err": "error", "e": "error", "severe": "error",
+    "fatal": "critical", "critical": "critical", "crit": "critical", "panic": "critical", "dpanic": "critical",
+    "emerg": "critical", "emergency": "critical", "alert": "critical", "f": "critical", "d": "debug", "c": "critical",
+}  # fmt: skip
+_SPECIAL = frozenset({"time", "fraction", "zone", "level", "message"})
+_WHOLE = re.compile(r"\(\?s:\.[*+]\??\)\)?\??$")
+
+
+class Parsed:
+    """The events of one form, as columns; `rows` are their positions in the batch."""
+
+    __slots__ = ("columns", "messages", "rows", "times")
+
+    def __init__(self, rows: list[int], times: list[str], messages: list[str], columns: list[tuple[str, Column]]) -> None:
+        self.rows = rows
+        #: ISO 8601 UTC, or "" where the event says none.
+        self.times = times
+        self.messages = messages
+        #: Fields and their JSON values, beside time and message.
+        self.columns = columns
+
+
+class Levels:
+    """Log levels by the names that a format uses; the original is kept when it says more than case."""
+
+    def __init__(self, additions: dict[str, str]) -> None:
+        self._names = _LEVELS | {name.lower(): level for name, level in additions.items()}
+        self._seen: dict[Any, tuple[bytes | None, bytes | None]] = {None: (None, None), "": (None, None)}
+
+    def columns(self, values: Sequence[Any]) -> list[tuple[str, Column]]:
+        """Return `log.level` and `log.original_level`."""
+        seen = self._seen
+        try:
+            pairs = [seen[value] for value in values]
+        except (KeyError, TypeError):
+            pairs = [self._pair(value) for value in values]
+        columns: list[tuple[str, Column]] = [("log.level", [pair[0] for pair in pairs])]
+        if any(pair[1] for pair in pairs):
+            columns.append(("log.original_level", [pair[1] for pair in pairs]))
+        return columns
+
+    def _pair(self, value: Any) -> tuple[bytes | None, bytes | None]:
+        text = str(value).strip() if value is not None else ""
+        if not text:
+            return None, None
+        level = self._names.get(text.lower()) or self._names.get(text.lower().rstrip("0123456789"))
+        pair = (dumps(level) if level else None, None if level == text.lower() else dumps(text))
+        if isinstance(value, str) and len(self._seen) < 1000:
+            self._seen[value] = pair
+        return pair
+
+
+class RegexFormat:
+    """Events that match a regular expression from their first character."""
+
+    def __init__(self, spec: FormatSpec, zone: str) -> None:
+        assert spec.match is not None
+        whole = bool(_WHOLE.search(spec.match))
+        # What a pattern leaves over is never lost: it goes to the message.
+        pattern = re.compile(spec.match if whole else rf"(?:{spec.match})(?P<_over>(?s:.*))")
+        self._match = pattern.match
+        index = {name: number - 1 for name, number in pattern.groupindex.items()}
+        self._index = index
+        self._clock = Clock([spec.time] if isinstance(spec.time, str) else spec.time, zone)
+        self._levels = Levels(spec.levels)
+        self._fields = [
+            (index[group], Field(target))
+            for group, targets in spec.fields.items()
+            if group in index
+            for target in ([targets] if isinstance(targets, str) else targets)
+        ]
+        self.spec = spec
+
+    def parse(self, texts: Sequence[str], rows: list[int]) -> tuple[Parsed | None, list[int]]:
+        """Return the columns of the texts that are of this form, and the rows that are not."""
+        match = self._match
+        found = [match(texts[row]) for row in rows] if len(rows) < len(texts) else list(map(match, texts))
+        rest: list[int] = []
+        if None in found:
+            rest = [row for row, hit in zip(rows, found, strict=True) if hit is None]
+            rows = [row for row, hit in zip(rows, found, strict=True) if hit is not None]
+        hits = [hit.groups() for hit in found if hit is not None]
+        if not hits:
+            return None, rest
+        groups = list(zip(*hits, strict=True)) if hits[0] else []
+        return self._columns(texts, rows, groups), rest
+
+    def _columns(self, texts: Sequence[str], rows: list[int], groups: list[tuple[Any, ...]]) -> Parsed:
+        index = self._index
+        if "time" in index:
+            stamps: Sequence[str | None] = groups[index["time"]]
+            if "zone" in index:
+                stamps = [f"{s} {z}" if s and z else s for s, z in zip(stamps, groups[index["zone"]], strict=True)]
+            times = self._clock.convert(stamps, groups[index["fraction"]] if "fraction" in index else None)
+        else:
+            times = [""] * len(rows)
+        messages: list[str]
+        if "message" in index:
+            messages = [text or "" for text in groups[index["message"]]]
+        else:
+            messages = [texts[row] for row in rows]
+        if "_over" in index and "message" in index and any(groups[index["_over"]]):
+            messages = [text + over for text, over in zip(messages, groups[index["_over"]], strict=True)]
+        columns = self._levels.columns(groups[index["level"]]) if "level" in index else []
+        for number, field in self._fields:
+            columns += field.columns(groups[number])
+        return Parsed(rows, times, messages, columns)
+
+
+class JsonFormat:
+    """Events that are one JSON object."""
+
+    def __init__(self, spec: FormatSpec, zone: str) -> None:
+        self._clock = Clock([spec.time] if isinstance(spec.time, str) else spec.time, zone)
+        self._levels = Levels(spec.levels)
+        self._groups = {name: _path(path) for name, path in spec.groups.items()}
+        self._fields = [
+            (_path(path), Field(target))
+            for path, targets in spec.fields.items()
+            for target in ([targets] if isinstance(targets, str) else targets)
+        ]
+        self._require = spec.require
+        self._used = {path.split(".")[0] for path in [*spec.groups.values(), *spec.fields]} | {*spec.groups.values(), *spec.fields}
+        self.spec = spec
+
+    def parse(self, texts: Sequence[str], rows: list[int]) -> tuple[Parsed | None, list[int]]:
+        """Return the columns of the texts that are of this form, and the rows that are not."""
+        objects: list[dict[str, Any]] = []
+        kept: list[int] = []
+        rest: list[int] = []
+        require = self._require
+        for row in rows:
+            text = texts[row]
+            if text[:1] != "{" and text.lstrip()[:1] != "{":
+                rest.append(row)
+                continue
+            try:
+                value = orjson.loads(text)
+            except ValueError:
+                rest.append(row)
+                continue
+            if all(name in value or _path(name)(value) is not None for name in require):
+                objects.append(value)
+                kept.append(row)
+            else:
+                rest.append(row)
+        return (self._columns(texts, kept, objects) if kept else None), rest
+
+    def _columns(self, texts: Sequence[str], rows: list[int], objects: list[dict[str, Any]]) -> Parsed:
+        groups = {name: [get(value) for value in objects] for name, get in self._groups.items()}
+        stamps = [None if stamp is None else str(stamp) for stamp in groups.get("time", [None] * len(rows))]
+        times = self._clock.convert(stamps)
+        messages = [
+            text if isinstance(text, str) and text else texts[row] if text is None or text == "" else dumps(text).decode()
+            for row, text in zip(rows, groups.get("message", [None] * len(rows)), strict=True)
+        ]
+        columns = self._levels.columns(groups["level"]) if "level" in groups else []
+        for get, field in self._fields:
+            columns += field.columns([get(value) for value in objects])
+        if self.spec.rest:
+            used = self._used
+            over = [
+                None if value.keys() <= used else {name: item for name, item in value.items() if name not in used}
+                for value in objects
+            ]
+            if any(over):
+                columns.append((self.spec.rest, [dumps(item) if item else None for item in over]))
+        return Parsed(rows, times, messages, columns)
+
+
+def _path(name: str) -> Any:
+    """Return a function that gets a dotted path of an object; a key that holds the dots itself comes first."""
+    if "." not in name:
+        return lambda value: value.get(name)
+    first, *others = name.split(".")
+
+    def get(value: dict[str, Any]) -> Any:
+        if name in value:
+            return value[name]
+        inner: Any = value.get(first)
+        for part in others:
+            if not isinstance(inner, dict):
+                return None
+            inner = inner.get(part)
+        return inner
+
+    return get
+
+
+class Messages:
+    """Rules for what stands in the message itself; the first that matches adds its fields."""
+
+    def __init__(self, rules: Sequence[MessageRule]) -> None:
+        self._rules = [
+            (rule, re.compile(rule.match), [(group, Field(target)) for group, target in rule.fields.items()])
+            for rule in rules
+        ]
+        anchored = {re.escape(rule.literal) for rule in rules if rule.literal and rule.match.startswith(re.escape(rule.literal))}
+        self._anchored = re.compile("|".join(sorted(anchored))).match if anchored else None
+        self._loose = [rule.literal for rule in rules if re.escape(rule.literal) not in anchored]
+
+    def find(self, messages: Sequence[str]) -> dict[int, dict[str, bytes]]:
+        """Return extra fields by position in the column."""
+        anchored, loose = self._anchored, self._loose
+        hits: set[int] = set()
+        if anchored:
+            hits |= {position for position, text in enumerate(messages) if anchored(text)}
+        for literal in loose:
+            hits |= {position for position, text in enumerate(messages) if literal in text}
+        return {position: extra for position in hits if (extra := self._fields(messages[position]))}
+
+    def _fields(self, text: str) -> dict[str, bytes]:
+        for rule, pattern, fields in self._rules:
+            if rule.literal and rule.literal not in text:
+                continue
+            found = pattern.match(text)
+            if not found:
+                continue
+            extra: dict[str, bytes] = {}
+            for group, field in fields:
+                for name, column in field.columns([found[group]]):
+                    if column[0] is not None:
+                        extra[name] = column[0]
+            return extra | {name: dumps(value) for name, value in rule.set.items()}
+        return {}
+
+
+def texts_column(values: Sequence[str]) -> Column:
+    """Encode texts, keeping empty ones."""
+    try:
+        return [dumps(value) for value in values]
+    except TypeError:
+        return [dumps(value.encode(errors="replace").decode()) for value in values]
+
+
+__all__ = ["JsonFormat", "Levels", "Messages", "Parsed", "RegexFormat", "keyword", "texts_column"]

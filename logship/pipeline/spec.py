@@ -1,0 +1,164 @@
+"""Pipeline files: what they may say, and clear errors when they say something else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from logship.errors import PipelineError
+from logship.model import Source
+from logship.pipeline.columns import TYPES
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return text
+
+
+def _target(text: str) -> str:
+    kind = text.partition(":")[2]
+    if kind and kind not in TYPES:
+        raise ValueError(f"unknown type {kind!r}; one of {', '.join(sorted(TYPES))}")
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+Target = Annotated[str, AfterValidator(_target)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MessageRule(_Strict):
+    """A form of message whose parts are fields of their own."""
+
+    name: str
+    #: A cheap gate: the message contains it.
+    literal: str = ""
+    match: Pattern
+    fields: dict[str, Target] = {}
+    set: dict[str, Any] = {}
+
+
+class FormatSpec(_Strict):
+    """One form of event."""
+
+    name: str
+    match: Pattern | None = None
+    #: The event is one JSON object; groups are dotted paths in it.
+    json_: bool = Field(False, alias="json")
+    require: list[str] = []
+    time: str | list[str] = "iso"
+    levels: dict[str, str] = {}
+    groups: dict[str, str] = {}
+    fields: dict[str, Target | list[Target]] = {}
+    set: dict[str, Any] = {}
+    exception: Literal["python", "java", "go", "node"] | None = None
+    messages: list[str] = []
+    rest: str | None = None
+
+
+class DropRule(_Strict):
+    """Events to leave out, counted by the rule's name."""
+
+    name: str
+    format: str | None = None
+    match: Pattern
+    enabled: bool = False
+
+
+class Sample(_Strict):
+    """Lines and the documents that they must become."""
+
+    name: str
+    stream: str = ""
+    input: str
+    expect: list[dict[str, Any]]
+
+
+class PipelineSpec(_Strict):
+    """One pipeline file."""
+
+    name: str = ""
+    services: list[str] = []
+    images: list[str] = []
+    dataset: str | None = None
+    priority: int = 0
+    starts: list[Pattern] = []
+    formats: list[FormatSpec] = []
+    messages: dict[str, list[MessageRule]] = {}
+    drop: list[DropRule] = []
+    samples: list[Sample] = []
+
+    def matches(self, source: Source) -> bool:
+        """Return whether the pipeline names the source's service or image."""
+        return self.names(source.service) or self.knows_image(source.image)
+
+    def names(self, service: str) -> bool:
+        """Return whether the pipeline names the service."""
+        return any(fnmatchcase(service, pattern) for pattern in self.services)
+
+    def knows_image(self, image: str) -> bool:
+        """Return whether the pipeline names the image's repository."""
+        return any(part in image for part in self.images if image)
+
+
+class Pipelines:
+    """The pipelines that are known; later directories override earlier ones by file name."""
+
+    def __init__(self, specs: Iterable[PipelineSpec]) -> None:
+        self.specs = {spec.name: spec for spec in specs}
+        if "generic" not in self.specs:
+            raise PipelineError("no pipeline named generic, the fallback for unknown services")
+
+    @classmethod
+    def load(cls, directories: Sequence[Path]) -> Pipelines:
+        """Read every `*.yaml` of the directories; raises PipelineError naming file, place and what is wrong."""
+        found = {
+            path.stem: path
+            for directory in directories
+            for path in sorted(directory.glob("*.yaml"))
+            if path.stem not in {"redaction", "audit"}
+        }
+        return cls(read_spec(path) for path in found.values())
+
+    def for_source(self, source: Source) -> PipelineSpec:
+        """Return the pipeline of a source: by service name, else by image, else the generic one."""
+        ranked = sorted(self.specs.values(), key=lambda spec: -spec.priority)
+        for spec in ranked:
+            if spec.names(source.service):
+                return spec
+        for spec in ranked:
+            if spec.knows_image(source.image):
+                return spec
+        return self.specs["generic"]
+
+
+def read_spec(path: Path) -> PipelineSpec:
+    """Read one pipeline file; raises PipelineError."""
+    try:
+        loaded = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # safe
+        spec = PipelineSpec.model_validate({"name": path.stem, **(loaded or {})})
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PipelineError(f"{path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise PipelineError(f"{path}: {place}: {first['msg']} (found {str(first['input'])[:80]!r})") from error
+    known = set(spec.messages)
+    for form in spec.formats:
+        if unknown := [name for name in form.messages if name not in known]:
+            raise PipelineError(f"{path}: formats.{form.name}.messages: no message rules named {', '.join(unknown)}")
+        if (form.match is None) == (not form.json_):
+            raise PipelineError(f"{path}: formats.{form.name}: needs either match or json: true")
+    return spec
