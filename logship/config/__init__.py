@@ -1,1 +1,6 @@
-"""Settings from YAML, environment and Dify's own .env."""
+"""Settings from the command line, environment, YAML and Dify's own .env."""
+
+from logship.config.load import Effective, Value, load
+from logship.config.settings import Settings
+
+__all__ = ["Effective", "Settings", "Value", "load"]

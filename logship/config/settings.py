@@ -1,0 +1,243 @@
+"""Every option with its type, default and limits; what `config/logship.yaml` explains and the JSON schema states."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+#: Dify's own defaults (`api/configs/feature`, `docker/.env.example`).
+DIFY_FORMAT = (
+    "%(asctime)s.%(msecs)03d %(levelname)s [%(threadName)s] [%(filename)s:%(lineno)d] %(trace_id)s - %(message)s"
+)
+DIFY_DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
+
+_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def default_state_dir() -> Path:
+    """Return where the ledger lives unless told otherwise: the system's place for root, the user's own for others."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/logship")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "logship"
+
+
+def _switch(value: object) -> object:
+    return _WORDS.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("must be an IANA time zone such as UTC or Asia/Shanghai") from None
+    return value
+
+
+def _host(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be a URL such as https://elastic.example:9200")
+    if parts.username or parts.password:
+        raise ValueError("must not hold credentials: use elasticsearch.username and elasticsearch.password_file")
+    return value.rstrip("/")
+
+
+def _namespace(value: str) -> str:
+    if not re.fullmatch(r'[^-\\/*?"<>|,#: A-Z]{1,100}', value):
+        raise ValueError('must be 1 to 100 characters, lower case, without - \\ / * ? " < > | , # : or a space')
+    return value
+
+
+Switch = Annotated[Literal["auto", True, False], BeforeValidator(_switch)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Host = Annotated[str, AfterValidator(_host)]
+Namespace = Annotated[str, AfterValidator(_namespace)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Size = Annotated[ByteSize, Field(gt=0)]
+SizeOrNone = Annotated[ByteSize, Field(ge=0)]
+Treatment = Literal["keep", "mask", "hash", "drop"]
+
+
+class Section(BaseModel):
+    """A group of options: unknown names are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Containers(Section):
+    """Docker's json-files, found by their folder; no socket."""
+
+    enabled: Switch = Field(default="auto", description="Read containers' logs; auto: if the folder exists.")
+    root: Path = Field(default=Path("/var/lib/docker/containers"), description="Docker's folder of containers.")
+    exclude: list[str] = Field(
+        default=["logship", "logship-*"],
+        description="Compose services, container names or images that are not read; * stands for anything.",
+    )
+
+
+class FileSource(Section):
+    """Plain files to read, by a glob."""
+
+    path: str = Field(description="Path of the files; may hold *, ? and **.", min_length=1)
+    service: str = Field(default="", description="Service they belong to; empty: told from the path.")
+    envelope: Literal["auto", "plain", "docker"] = Field(default="auto", description="How lines are wrapped on disk.")
+    zone: Zone = Field(default="UTC", description="Zone of time stamps that carry none.")
+    exclude: list[str] = Field(default=[], description="Globs of files not to read after all.")
+
+
+class LogFile(Section):
+    """Dify's LOG_FILE with the variables that belong to it, in Dify's meaning."""
+
+    path: Path | None = Field(default=None, description="LOG_FILE: the file Dify writes; its rotations are followed.")
+    service: str = Field(default="api", description="The service that writes it.", min_length=1)
+    max_size: Size = Field(
+        default=ByteSize(20 * 1024**2), description="LOG_FILE_MAX_SIZE: size at which Dify rotates it."
+    )
+    backup_count: int = Field(default=5, ge=0, description="LOG_FILE_BACKUP_COUNT: rotated files that Dify keeps.")
+    format: str = Field(default=DIFY_FORMAT, description="LOG_FORMAT: Python's format of a line.", min_length=1)
+    date_format: str = Field(default=DIFY_DATE_FORMAT, description="LOG_DATEFORMAT: format of its time.", min_length=1)
+    zone: Zone = Field(default="UTC", description="LOG_TZ: zone of its time stamps.")
+    output_format: Literal["text", "json"] = Field(default="text", description="LOG_OUTPUT_FORMAT: text or json.")
+
+
+class Elasticsearch(Section):
+    """Where documents are delivered; off while `hosts` is empty."""
+
+    hosts: list[Host] = Field(default=[], description="URLs of the cluster; empty: no delivery to Elasticsearch.")
+    api_key: SecretStr | None = Field(default=None, description="API key (the encoded form).")
+    api_key_file: Path | None = Field(default=None, description="File that holds the API key.")
+    username: str | None = Field(default=None, description="User, if no API key is used.")
+    password: SecretStr | None = Field(default=None, description="The user's password.")
+    password_file: Path | None = Field(default=None, description="File that holds the password.")
+    bearer: SecretStr | None = Field(default=None, description="Bearer token, if neither key nor user is used.")
+    bearer_file: Path | None = Field(default=None, description="File that holds the bearer token.")
+    ca_file: Path | None = Field(default=None, description="Certificate authorities to trust, PEM.")
+    fingerprint: str | None = Field(
+        default=None,
+        pattern=r"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$",
+        description="SHA-256 of the cluster's certificate authority, in place of ca_file.",
+    )
+    verify: bool = Field(default=True, description="Check the server's certificate.")
+    request_timeout: Seconds = Field(default=30.0, description="Seconds until a request is given up and repeated.")
+
+    @model_validator(mode="after")
+    def _one_identity(self) -> Elasticsearch:
+        ways = [name for name in ("api_key", "username", "bearer") if getattr(self, name) is not None]
+        if len(ways) > 1:
+            raise ValueError(f"has {' and '.join(ways)}; must have one of api_key, username or bearer")
+        if (self.username is None) != (self.password is None):
+            raise ValueError("needs username and password together")
+        if ways and not self.hosts:
+            raise ValueError(f"has {ways[0]} but no hosts; set elasticsearch.hosts")
+        return self
+
+
+class FileSink(Section):
+    """Documents as NDJSON in a file; off while `path` is empty."""
+
+    path: Path | None = Field(default=None, description="File to write; empty: no file sink.")
+    max_size: Size = Field(default=ByteSize(100 * 1024**2), description="Size at which it is rotated.")
+    backups: int = Field(default=5, ge=0, description="Rotated files kept.")
+
+
+class Store(Section):
+    """The embedded archive and search."""
+
+    enabled: Switch = Field(default="auto", description="Keep segments to search; auto: if there is no other sink.")
+    retention_days: int = Field(default=30, ge=0, description="Days a segment is kept; 0: for ever.")
+    retention_size: SizeOrNone = Field(default=ByteSize(10 * 1024**3), description="Size of all segments; 0: no limit.")
+    seal_bytes: Size = Field(
+        default=ByteSize(64 * 1024**2), description="Documents that make a segment, before compression."
+    )
+    seal_seconds: Seconds = Field(default=3600.0, description="Age at which a smaller segment is made.")
+
+
+class Ingest(Section):
+    """How files are read."""
+
+    chunk_bytes: Annotated[ByteSize, Field(ge=4096)] = Field(
+        default=ByteSize(1024**2), description="Bytes read from one file before the next has its turn."
+    )
+    quiet_seconds: Seconds = Field(
+        default=1.0, description="An event that could go on is complete after this long without."
+    )
+    linger_seconds: Seconds = Field(
+        default=60.0, description="A rotated file is closed after this long without growth."
+    )
+    scan_seconds: Seconds = Field(default=2.0, description="Time between two looks at all files.")
+    max_line_bytes: Annotated[ByteSize, Field(ge=4096)] = Field(
+        default=ByteSize(1024**2), description="Longer lines are cut and marked."
+    )
+    max_event_lines: int = Field(default=5000, ge=1, description="Lines joined to one event at most.")
+    max_event_bytes: Annotated[ByteSize, Field(ge=4096)] = Field(
+        default=ByteSize(4 * 1024**2), description="Bytes joined to one event at most."
+    )
+
+
+class Redaction(Section):
+    """Personal data; keys, tokens and passwords are always masked."""
+
+    email: Treatment = Field(default="hash", description="E-mail addresses.")
+    ip: Treatment = Field(default="keep", description="IP addresses.")
+
+
+class AgentLog(Section):
+    """The agent's own log, on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged at least.")
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: console on a terminal, else json."
+    )
+
+
+class Settings(BaseSettings):
+    """All options; `Settings()` holds the defaults and reads nothing, `load()` reads everything."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="LOGSHIP_", env_nested_delimiter="__", title="logship"
+    )
+
+    state_dir: Path = Field(default_factory=default_state_dir, description="The ledger and the segments.")
+    containers: Containers = Field(default=Containers(), description="Docker's json-files.")
+    files: list[FileSource] = Field(default=[], description="Other files to read.")
+    log_file: LogFile = Field(default=LogFile(), description="Dify's LOG_FILE.")
+    keep_original: Literal["never", "unparsed", "always"] = Field(
+        default="unparsed", description="When a document also holds its lines as they were (event.original)."
+    )
+    namespace: Namespace = Field(default="default", description="Last part of the data streams' names.")
+    labels: dict[str, str] = Field(default={}, description="Labels on every document.")
+    pipelines: list[Path] = Field(default=[], description="Directories with pipelines of your own; they win by name.")
+    elasticsearch: Elasticsearch = Field(default=Elasticsearch(), description="Delivery to Elasticsearch.")
+    file_sink: FileSink = Field(default=FileSink(), description="Delivery to a file.")
+    store: Store = Field(default=Store(), description="The embedded archive and search.")
+    ingest: Ingest = Field(default=Ingest(), description="How files are read.")
+    redaction: Redaction = Field(default=Redaction(), description="Personal data.")
+    log: AgentLog = Field(default=AgentLog(), description="The agent's own log.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read nothing by itself: `load()` merges the layers, so that it can say where each value came from."""
+        return (init_settings,)
