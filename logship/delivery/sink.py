@@ -1,0 +1,41 @@
+"""What a courier expects of a place that documents are sent to."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from logship.model import Receipt, StoredBatch
+
+
+class SinkUnavailable(Exception):  # noqa: N818  # a state, not a fault
+    """
+    The sink cannot take anything now, or nobody knows whether it took it.
+
+    Sending the same batch again is always safe: ids make it so.
+    """
+
+    def __init__(self, reason: str, *, hint: str = "", pause: float = 0.0) -> None:
+        super().__init__(f"{reason}; {hint}" if hint else reason)
+        #: The least number of seconds to leave it alone.
+        self.pause = pause
+
+
+class Sink(Protocol):
+    """A place that documents are sent to. It never waits and never repeats by itself."""
+
+    @property
+    def name(self) -> str:
+        """Name of the sink's cursor in the ledger."""
+
+    def send(self, batch: StoredBatch, only: frozenset[str] | None) -> Receipt:
+        """
+        Send a batch, or only the documents with the given ids.
+
+        The receipt *must* name exactly one outcome for each document sent; a
+        document counts as delivered when it would survive a power cut there.
+        What was delivered before *must not* appear a second time. Raises
+        SinkUnavailable when the outcome is unknown or nothing can be sent.
+        """
+
+    def close(self) -> None:
+        """Let go of connections and files."""

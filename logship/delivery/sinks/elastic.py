@@ -1,0 +1,221 @@
+"""
+Create the documents of a batch in a data stream, one bulk request a batch.
+
+A document sent twice conflicts with itself (409), which is how we know that
+the first attempt arrived; so repeating is always safe. Statuses and errors:
+Elasticsearch reference, "Bulk API", and answers of 8.19 and 9.5.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+from urllib.parse import quote
+
+from elastic_transport import TlsError, TransportError
+from isal import igzip
+
+from logship.delivery.bulk import Document, documents, pack, unpacked_size
+from logship.delivery.sink import SinkUnavailable
+from logship.elastic.client import Answer, Client
+from logship.model import Receipt, Rejected, StoredBatch
+
+#: How long to leave a server alone that refuses who we are.
+_REFUSED_PAUSE = 60.0
+_NO_TEMPLATE = "the index template is missing: run `logship setup`"
+#: Parameters that an older server or OpenSearch may not know.
+_OPTIONAL = {"require_data_stream": "true", "include_source_on_error": "false"}
+_FILTER = "took,errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.failure_store"
+_UNKNOWN_PARAMETER = re.compile(r"unrecognized parameters?: (.*)")
+#: Where an error text begins to quote the document.
+_QUOTES = re.compile(r"(?s)(\. Preview of field's value: |For input string: |: \[truncated|\n at \[Source: ).*")
+_REASON_LIMIT = 500
+
+
+class ElasticsearchSink:
+    """Deliver to `logs-<dataset>-<namespace>`."""
+
+    def __init__(self, client: Client, *, namespace: str = "default", name: str = "elasticsearch") -> None:
+        self._client = client
+        self._namespace = namespace
+        self._name = name
+        self._parameters = dict(_OPTIONAL)
+        #: Bodies of this size (before compression) were refused with 413.
+        self._too_large: float = math.inf
+        #: Part of a repeated batch to send at once: halved when the whole request was put off (429).
+        self._share = 1.0
+
+    @property
+    def name(self) -> str:
+        """Name of the sink's cursor."""
+        return self._name
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def send(self, batch: StoredBatch, only: frozenset[str] | None) -> Receipt:
+        """Send a batch as it lies, or some of its documents."""
+        stream = f"logs-{batch.dataset}-{self._namespace}"
+        later: list[Document] = []
+        if only is None:
+            if unpacked_size(batch.body) >= self._too_large:
+                return self._halves(stream, documents(batch))
+            answer = self._post(stream, batch.body)
+            if _all_created(answer, batch.count):
+                return Receipt(delivered=batch.count)
+            pairs = documents(batch)
+        else:
+            pairs = documents(batch, only)
+            now = math.ceil(len(pairs) * self._share)
+            pairs, later = pairs[:now], pairs[now:]
+            answer = self._post(stream, pack(pairs))
+        receipt = self._judge(stream, pairs, answer)
+        if later:
+            reason = receipt.reason or "the rest of the batch waits for its turn"
+            receipt = _sum(receipt, Receipt(deferred=[name for name, _ in later], reason=reason))
+        return receipt
+
+    def _judge(self, stream: str, pairs: list[Document], answer: Answer) -> Receipt:
+        """Give each document its outcome, taking the request apart where the server refused it as a whole."""
+        if answer.status == 200:
+            self._share = min(1.0, self._share * 2)
+            return _outcomes(pairs, answer)
+        if answer.status == 429:
+            self._share = max(self._share / 2, 1 / len(pairs))
+            return Receipt(deferred=[name for name, _ in pairs], reason=answer.error())
+        if answer.status == 413:
+            if len(pairs) == 1:
+                return _refused(pairs[0], answer.status, "too large for the server (http.max_content_length)")
+            self._too_large = min(self._too_large, _size(pairs))
+            return self._halves(stream, pairs)
+        if answer.status == 400 and "require_data_stream" not in answer.error():
+            if self._forget(answer) or not self._takes_any(stream):
+                raise SinkUnavailable(answer.error(), pause=0.0 if len(self._parameters) < len(_OPTIONAL) else 5.0)
+            if len(pairs) == 1:
+                return _refused(pairs[0], answer.status, answer.error())
+            return self._halves(stream, pairs)
+        raise _unavailable(answer.status, answer.error())
+
+    def _halves(self, stream: str, pairs: list[Document]) -> Receipt:
+        """Send the halves one after the other; what is too large by itself ends as rejected."""
+        middle = (len(pairs) + 1) // 2
+        receipt = Receipt()
+        for part in filter(None, (pairs[:middle], pairs[middle:])):
+            if len(part) > 1 and _size(part) >= self._too_large:
+                found = self._halves(stream, part)
+            else:
+                found = self._judge(stream, part, self._post(stream, pack(part)))
+            receipt = _sum(receipt, found)
+        return receipt
+
+    def _post(self, stream: str, body: bytes) -> Answer:
+        query = "&".join(f"{key}={value}" for key, value in {**self._parameters, "filter_path": _FILTER}.items())
+        path = f"/{quote(stream)}/_bulk?{query}"
+        try:
+            return self._client.request("POST", path, body, media_type="application/x-ndjson", gzipped=True)
+        except TlsError as error:
+            hint = "check the CA file or the fingerprint"
+            raise SinkUnavailable(str(error.message), hint=hint, pause=_REFUSED_PAUSE) from error
+        except TransportError as error:
+            raise SinkUnavailable(f"{type(error).__name__}: {error.message}") from error
+
+    def _forget(self, answer: Answer) -> bool:
+        """Leave out from now on the parameters that the server does not know."""
+        found = _UNKNOWN_PARAMETER.search(answer.error())
+        unknown = [name for name in self._parameters if found and f"[{name}]" in found[1]]
+        for name in unknown:
+            del self._parameters[name]
+        return bool(unknown)
+
+    def _takes_any(self, stream: str) -> bool:
+        """
+        Ask whether the server takes bulk requests at all, before a document is blamed for a refusal.
+
+        A deletion of what is not there is answered item by item and changes nothing.
+        """
+        return self._post(stream, igzip.compress(b'{"delete":{"_id":"logship"}}\n', 1)).status == 200
+
+
+def _all_created(answer: Answer, count: int) -> bool:
+    """Look for the common answer without parsing it: every document created, none of them elsewhere."""
+    body = answer.body
+    return (
+        answer.status == 200
+        and body.count(b'"status":201') == count
+        and b'"errors":false' in body
+        and b'"failure_store"' not in body
+        and body.endswith(b"}")
+    )
+
+
+def _outcomes(pairs: list[Document], answer: Answer) -> Receipt:
+    """Read the answer item by item; items stand in the order of the documents."""
+    body = answer.json()
+    items = body.get("items") if isinstance(body, dict) else None
+    if not isinstance(items, list) or len(items) != len(pairs):
+        raise SinkUnavailable("the answer is not that of a bulk request", hint="is there a proxy in between?")
+    delivered = 0
+    duplicate: list[str] = []
+    rejected: list[Rejected] = []
+    deferred: list[str] = []
+    reason = ""
+    for pair, item in zip(pairs, items, strict=True):
+        result: dict[str, Any] = item.get("create") or {}
+        status = result.get("status", 0)
+        if not status:
+            raise SinkUnavailable("the answer lacks the status of a document")
+        if status in (200, 201):
+            if result.get("failure_store"):
+                note = f"put into the failure store, where searches do not look ({result['failure_store']})"
+                rejected.append(Rejected(*pair, status, note))
+            else:
+                delivered += 1
+        elif status == 409:
+            duplicate.append(pair[0])
+        elif status == 429 or status >= 500:
+            deferred.append(pair[0])
+            reason = reason or f"HTTP {status} {_reason(result)}"
+        elif status in (401, 403, 404) or "require_data_stream" in _reason(result):
+            raise _unavailable(status, f"HTTP {status} {_reason(result)}")
+        else:
+            rejected.append(Rejected(*pair, status, _reason(result)))
+    return Receipt(delivered, duplicate, rejected, deferred, reason)
+
+
+def _unavailable(status: int, reason: str) -> SinkUnavailable:
+    reason = reason[:_REASON_LIMIT]
+    if status in (401, 403):
+        hint = "the key needs create_doc and auto_configure on the data streams, and no write block may be set"
+        return SinkUnavailable(reason, hint=hint, pause=_REFUSED_PAUSE)
+    if status == 404 or "require_data_stream" in reason:
+        return SinkUnavailable(reason, hint=_NO_TEMPLATE, pause=5.0)
+    return SinkUnavailable(reason)
+
+
+def _reason(result: dict[str, Any]) -> str:
+    """Say why, without the parts of an error text that quote the document."""
+    error = result.get("error")
+    if not isinstance(error, dict):
+        return str(error or "no reason given")[:_REASON_LIMIT]
+    return _QUOTES.sub("", f"{error.get('type')}: {error.get('reason')}")[:_REASON_LIMIT]
+
+
+def _refused(pair: Document, status: int, reason: str) -> Receipt:
+    return Receipt(rejected=[Rejected(*pair, status, _QUOTES.sub("", reason)[:_REASON_LIMIT])])
+
+
+def _sum(one: Receipt, other: Receipt) -> Receipt:
+    return Receipt(
+        one.delivered + other.delivered,
+        one.duplicate + other.duplicate,
+        one.rejected + other.rejected,
+        one.deferred + other.deferred,
+        one.reason or other.reason,
+    )
+
+
+def _size(pairs: list[Document]) -> int:
+    """Return the size of a body before compression."""
+    return sum(len(name) + len(document) + 23 for name, document in pairs)

@@ -1,0 +1,1 @@
+"""What logship says to Elasticsearch beside the documents."""
