@@ -1,0 +1,165 @@
+"""
+What was read and what became of it, and whether the two add up.
+
+For each file: bytes read = bytes in documents + dropped + skipped + pending,
+and nothing is pending when every byte is accounted for. For each file and
+follower: documents = delivered + duplicate + rejected + pending.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sqlite3
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from logship.ledger.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """How far one generation of a file has come."""
+
+    path: str
+    service: str
+    state: str
+    #: Logical offset just after the last byte read, and of the oldest byte not accounted for.
+    read: int
+    position: int
+    #: Bytes on disk now; None when the file is gone or may not be seen.
+    size: int | None
+    lag_bytes: int
+    lag_seconds: float
+    lines: int
+    events: int
+    unparsed: int
+    bytes_documents: int
+    bytes_dropped: int
+    bytes_skipped: int
+    bytes_pending: int
+    dropped: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStatus:
+    """What became of the documents at one follower."""
+
+    name: str
+    delivered: int
+    duplicate: int
+    rejected: int
+    pending: int
+    last_error: str
+    last_error_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The agent's books."""
+
+    files: list[FileStatus]
+    sinks: list[SinkStatus]
+    #: Whether every file and every follower adds up.
+    closes: bool
+    #: What does not, in words.
+    problems: list[str]
+    #: Bytes of the state directory.
+    size_bytes: int
+    #: Documents committed, in all.
+    documents: int
+    #: Batches kept in the ledger, and leaves of the audit log.
+    batches: int
+    leaves: int
+    at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the status as plain data, for JSON."""
+        return dataclasses.asdict(self)
+
+
+def status(state_dir: Path, *, now: datetime | None = None) -> Status:
+    """Read the books; raises LedgerError when there are none."""
+    with Ledger.open(state_dir, readonly=True) as ledger:
+        connection = ledger.connection
+        connection.execute("BEGIN")  # one snapshot for all of it
+        return _status(connection, state_dir, now or datetime.now(UTC))
+
+
+def _status(connection: sqlite3.Connection, state_dir: Path, now: datetime) -> Status:
+    problems: list[str] = []
+    columns = (
+        "id, path, service, state, base, read, position, lines, events, unparsed, "
+        "bytes_documents, bytes_dropped, bytes_skipped, dropped, last_read, device, inode"
+    )
+    documents: dict[int, int] = {}
+    files = []
+    for row in connection.execute(f"SELECT {columns} FROM file ORDER BY id"):  # noqa: S608  # a constant
+        documents[row[0]] = row[8]
+        files.append(_file(row, now, problems))
+    sinks = [
+        _sink(connection, name, seq, error, error_at, documents, problems)
+        for name, seq, error, error_at in connection.execute(
+            "SELECT name, seq, last_error, last_error_at FROM cursor ORDER BY name"
+        )
+    ]
+    batches = connection.execute("SELECT count(*) FROM batch").fetchone()[0]
+    leaves, newest = connection.execute("SELECT count(*), coalesce(max(number) + 1, 0) FROM leaf").fetchone()
+    if leaves != newest:
+        problems.append(f"the audit log has {leaves} leaves, but is numbered up to {newest}")
+    size = sum(entry.stat().st_size for entry in state_dir.rglob("*") if entry.is_file())
+    return Status(files, sinks, not problems, problems, size, sum(documents.values()), batches, leaves)
+
+
+def _file(row: Any, now: datetime, problems: list[str]) -> FileStatus:
+    (_, path, service, state, base, read, position, lines, events, unparsed, made, dropped, skipped, rules, last_read,
+     device, inode) = row  # fmt: skip
+    pending = read - made - dropped - skipped
+    if pending < 0 or pending > read - position or (position == read and pending):
+        problems.append(
+            f"{path}: read {read} bytes, but {made} in documents, {dropped} dropped, {skipped} skipped, "
+            f"with every byte before {position} said to be accounted for"
+        )
+    size: int | None = None
+    try:
+        found = os.stat(path)
+        if (found.st_dev, found.st_ino) == (device & ((1 << 64) - 1), inode & ((1 << 64) - 1)):
+            size = found.st_size
+    except OSError:
+        size = None  # rotated away, removed, or not to be seen by this user: the lag cannot be told
+    lag = max((size or 0) + base - position, 0) if size is not None else 0
+    seconds = (now - datetime.fromisoformat(last_read)).total_seconds() if lag else 0.0
+    return FileStatus(
+        path, service, state, read, position, size, lag, max(round(seconds, 1), 0.0), lines, events, unparsed,
+        made, dropped, skipped, pending, orjson.loads(rules),
+    )  # fmt: skip
+
+
+def _sink(
+    connection: sqlite3.Connection, name: str, seq: int, error: str, at: str, documents: dict[int, int], problems: list[str]
+) -> SinkStatus:
+    pending: dict[int, int] = {}
+    for (files,) in connection.execute("SELECT files FROM batch WHERE seq > ?", (seq,)):
+        for file, count in orjson.loads(files).items():
+            pending[int(file)] = pending.get(int(file), 0) + count
+    total = [0, 0, 0]
+    for file, *counts in connection.execute(
+        "SELECT file, delivered, duplicate, rejected FROM outcome WHERE cursor = ?", (name,)
+    ):
+        total = [a + b for a, b in zip(total, counts, strict=True)]
+        # A follower that was added later begins with the batches still kept: it owes no more than the file has.
+        if sum(counts) + pending.get(file, 0) > documents.get(file, 0):
+            problems.append(f"{name}: file {file} has {documents.get(file, 0)} documents, but more outcomes")
+    started = connection.execute(
+        "SELECT coalesce(sum(count), 0) FROM batch WHERE seq > ?", (seq,)
+    ).fetchone()[0]
+    if started != sum(pending.values()):
+        problems.append(f"{name}: {started} documents are pending, but {sum(pending.values())} by file")
+    return SinkStatus(name, *total, sum(pending.values()), error, at)
+
+
+__all__ = ["FileStatus", "SinkStatus", "Status", "status"]
