@@ -1,0 +1,260 @@
+"""Events become ECS documents, and none is lost for being bad."""
+
+import orjson
+import pytest
+
+from logship.errors import PipelineError
+from logship.model import Events, Source
+from logship.pipeline import exceptions
+from logship.pipeline.encoder import Encoder
+from logship.pipeline.spec import PipelineSpec, Pipelines, read_spec
+from logship.pipeline.template import Templates
+from logship.pipeline.times import Clock
+
+SPEC = {
+    "name": "api",
+    "starts": [r"\d{4}-"],
+    "formats": [
+        {
+            "name": "text",
+            "match": r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.(?P<fraction>\d{3}) (?P<level>[A-Z]+) \[(?P<file>[^\]]+):(?P<line>\d+)\](?: (?P<trace>[0-9a-f]{32}))? - (?P<message>(?s:.*))",
+            "time": "%Y-%m-%d %H:%M:%S",
+            "fields": {"file": "log.origin.file.name", "line": "log.origin.file.line:long", "trace": "trace.id"},
+            "exception": "python",
+            "messages": ["task"],
+        },
+        {
+            "name": "json",
+            "json": True,
+            "require": ["severity"],
+            "groups": {"time": "ts", "level": "severity", "message": "message"},
+            "fields": {"identity.tenant_id": "organization.id", "stack_trace": "error.stack_trace"},
+            "exception": "python",
+            "rest": "dify.attributes",
+        },
+    ],
+    "messages": {"task": [{"name": "received", "literal": "Task ", "match": r"Task (?P<id>\w+) received", "fields": {"id": "dify.task.id"}, "set": {"event.action": "task-received"}}]},
+    "drop": [{"name": "health", "match": "health", "enabled": True}],
+}
+
+
+class Marks:
+    """Redacts the word `secret`."""
+
+    def suspects(self, texts):
+        """Name the texts that hold it."""
+        return {row for row, text in enumerate(texts) if "secret" in text}
+
+    def redact(self, text):
+        """Replace it."""
+        return text.replace("secret", "[gone]"), {"word": 1} if "secret" in text else {}
+
+    def redact_value(self, _name, value):
+        """Replace it anywhere in a value."""
+        return orjson.loads(orjson.dumps(value).replace(b"secret", b"[gone]"))
+
+
+class Broken(Marks):
+    """A redactor with a defect."""
+
+    def redact(self, text):
+        """Fail."""
+        raise RuntimeError(text)
+
+
+def encode(*texts: str, redactor=None, zone="UTC", envelope="", **options):
+    """Give the documents of some texts."""
+    encoder = Encoder(PipelineSpec.model_validate(SPEC), Source("api", zone=zone), redactor or Marks(), constants={"host": {"name": "h%d"}}, **options)
+    events = Events(list(range(len(texts))), [len(t) for t in texts], list(texts), [envelope] * len(texts), [""] * len(texts))
+    encoded = encoder.encode(events)
+    return [orjson.loads(document) for document in encoded.documents], encoded
+
+
+def test_a_line_becomes_a_nested_document():
+    """Time, level, message and fields stand where ECS wants them, constants beside them."""
+    (document,), _ = encode("2025-11-20 08:00:07.412 WARN [a.py:88] 6f1e0c1e9a3b5d1f8a7c4b2d9e0f1a2b - cache 100% warm")
+    assert {
+        "@timestamp": "2025-11-20T08:00:07.412Z",
+        "message": "cache 100% warm",
+        "log": {"level": "warning", "original_level": "WARN", "origin": {"file": {"name": "a.py", "line": 88}}},
+        "trace": {"id": "6f1e0c1e9a3b5d1f8a7c4b2d9e0f1a2b"},
+        "host": {"name": "h%d"},
+        "service": {"name": "api"},
+        "event": {"dataset": "dify.api"},
+        "data_stream": {"type": "logs", "dataset": "dify.api", "namespace": "default"},
+    } == document
+
+
+def test_a_field_without_value_is_absent():
+    """An unmatched group makes no field, and no neighbour of the batch is harmed."""
+    documents, _ = encode("2025-11-20 08:00:07.412 INFO [a.py:8] - x", "2025-11-20 08:00:07.413 INFO [a.py:8] " + "a" * 32 + " - y")
+    assert ["x", "y"] == [document["message"] for document in documents]
+    assert [False, True] == ["trace" in document for document in documents]
+
+
+def test_a_traceback_is_split_off_the_message():
+    """The stack trace, its type and its message are fields of their own."""
+    text = "2025-11-20 08:00:07.412 ERROR [a.py:8] - failed\nTraceback (most recent call last):\n  File \"a\", line 1\nValueError: boom"
+    (document,), _ = encode(text)
+    assert "failed" == document["message"]
+    assert ("ValueError", "boom") == (document["error"]["type"], document["error"]["message"])
+    assert document["error"]["stack_trace"].startswith("Traceback")
+
+
+def test_what_a_message_says_becomes_fields():
+    """A message rule adds fields and constants."""
+    (document,), _ = encode("2025-11-20 08:00:07.412 INFO [a.py:8] - Task abc received")
+    assert ("abc", "task-received") == (document["dify"]["task"]["id"], document["event"]["action"])
+
+
+def test_json_events_are_read_by_path_and_keep_the_rest():
+    """Nested keys become fields, unknown ones stay in the flattened object."""
+    (document,), _ = encode('{"ts":"2025-11-20T08:00:00.5Z","severity":"ERROR","message":"m","identity":{"tenant_id":"t"},"odd":{"a":1},"stack_trace":"Traceback (most recent call last):\\n  File\\nKeyError: 1"}')
+    assert ("2025-11-20T08:00:00.5Z", "t", {"odd": {"a": 1}}, "KeyError") == (
+        document["@timestamp"], document["organization"]["id"], document["dify"]["attributes"], document["error"]["type"])  # fmt: skip
+
+
+def test_a_line_that_no_format_knows_is_kept_raw():
+    """The text is the message, the tag says so, the time is the envelope's."""
+    (document,), encoded = encode("\x00 what is this?", envelope="2025-11-20T08:00:00.123456789Z")
+    assert ("\x00 what is this?", ["unparsed"], "2025-11-20T08:00:00.123456789Z") == (document["message"], document["tags"], document["@timestamp"])
+    assert (1, "\x00 what is this?") == (encoded.unparsed, document["event"]["original"])
+
+
+@pytest.mark.parametrize(("keep", "found"), [("never", [False, False]), ("unparsed", [False, True]), ("always", [True, True])])
+def test_the_original_is_kept_by_option(keep, found):
+    """`event.original` is there never, for unparsed events, or always."""
+    documents, _ = encode("2025-11-20 08:00:07.412 INFO [a.py:8] - x", "raw", keep_original=keep)
+    assert found == ["original" in document["event"] for document in documents]
+
+
+def test_secrets_are_redacted_on_every_path():
+    """Message, fields, stack trace, original and raw lines hold no secret, in text and in JSON."""
+    texts = [
+        "2025-11-20 08:00:07.412 ERROR [secret.py:8] - secret\nTraceback (most recent call last):\n  File\nValueError: secret",
+        '{"ts":"2025-11-20T08:00:00Z","severity":"INFO","message":"secret","odd":{"a":["secret"]}}',
+        "raw secret",
+    ]
+    documents, encoded = encode(*texts, keep_original="always")
+    assert b"secret" not in orjson.dumps(documents)
+    assert encoded.redacted["word"] >= 6
+
+
+def test_when_redaction_fails_the_document_stays_and_the_text_goes():
+    """A defect of the redactor leaks nothing and loses no document."""
+    (document,), _ = encode("2025-11-20 08:00:07.412 INFO [a.py:8] - my secret", redactor=Broken())
+    assert "secret" not in orjson.dumps(document).decode()
+    assert ("redaction", "2025-11-20T08:00:07.412Z") == (document["error"]["type"], document["@timestamp"])
+
+
+def test_what_a_rule_drops_is_counted_by_its_name():
+    """A dropped event makes no document; its bytes and its rule are known."""
+    documents, encoded = encode("2025-11-20 08:00:07.412 INFO [a.py:8] - health", "2025-11-20 08:00:07.412 INFO [a.py:8] - x")
+    assert (["x"], {"health": 1}, 46, [1]) == ([d["message"] for d in documents], encoded.dropped, encoded.bytes_dropped, encoded.offsets)
+
+
+@pytest.mark.parametrize(
+    ("formats", "zone", "stamp", "expected"),
+    [
+        (["iso"], "UTC", "2025-11-20T08:00:00.123456789+08:00", "2025-11-20T00:00:00.123456789Z"),
+        (["iso"], "Asia/Shanghai", "2025-11-20 08:00:00", "2025-11-20T00:00:00Z"),
+        (["iso"], "UTC", "2025-11-20 08:00:00,5 UTC", "2025-11-20T08:00:00.5Z"),
+        (["%d/%b/%Y:%H:%M:%S %z"], "UTC", "20/Nov/2025:08:03:10 +0200", "2025-11-20T06:03:10Z"),
+        (["epoch"], "UTC", "1763625601.123", "2025-11-20T08:00:01.123Z"),
+        (["epoch_ms"], "UTC", "1763625601123", "2025-11-20T08:00:01.123Z"),
+        (["%d %b %Y %H:%M:%S"], "UTC", "20 Nov 2025 08:00:00.020", "2025-11-20T08:00:00.020Z"),
+        (["%Y-%m-%d %I:%M:%S %p"], "UTC", "2025-11-20 08:00:00 PM", "2025-11-20T20:00:00Z"),
+        (["%Y-%m-%d %H:%M:%S %Z"], "UTC", "2025-11-20 08:00:00.512 CET", "2025-11-20T07:00:00.512Z"),
+        (["%Y-%m-%d", "iso"], "UTC", "2025-11-20T08:00:00Z", "2025-11-20T08:00:00Z"),
+        (["iso"], "UTC", "not a time", ""),
+        (["iso"], "UTC", "2025-13-45 99:00:00", ""),
+        (["epoch"], "UTC", "9" * 30, ""),
+    ],
+)
+def test_stamps_become_utc(formats, zone, stamp, expected):
+    """Each kind of stamp is converted with its zone and keeps its digits."""
+    assert [expected] == Clock(formats, zone).convert([stamp])
+    assert [expected, expected] == Clock(formats, zone).convert([stamp, stamp])
+
+
+def test_the_hour_that_a_clock_change_repeats_goes_on_in_order():
+    """Stamps of the doubled hour are read as the first hour until they step back, then as the second."""
+    stamps = ["2025-10-26 01:59:00", "2025-10-26 02:30:00", "2025-10-26 02:59:00", "2025-10-26 02:10:00", "2025-10-26 03:00:00"]
+    expected = ["2025-10-25T23:59:00Z", "2025-10-26T00:30:00Z", "2025-10-26T00:59:00Z", "2025-10-26T01:10:00Z", "2025-10-26T02:00:00Z"]
+    assert expected == Clock(["iso"], "Europe/Berlin").convert(stamps)
+
+
+GROUP = """  + Exception Group Traceback (most recent call last):
+  |   File "x.py", line 1, in <module>
+  |     raise ExceptionGroup("many", errors)
+  | ExceptionGroup: many (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "x.py", line 2, in f
+    |     raise ValueError("inner")
+    | ValueError: inner
+    +------------------------------------"""
+CHAIN = """Traceback (most recent call last):
+  File "x.py", line 1, in f
+    {}["a"]
+    ~~^^^^^
+KeyError: 'a'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "x.py", line 2, in g
+    raise RuntimeError("outer") from None
+RuntimeError: outer
+second line"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message", "type_", "error"),
+    [
+        ("python", "m\n" + CHAIN, "m", "RuntimeError", "outer\nsecond line"),
+        ("python", "m\n" + GROUP, "m", "ExceptionGroup", "many (2 sub-exceptions)"),
+        ("python", 'm\nTraceback (most recent call last):\n  File "a", line 1\n    assert False\nAssertionError', "m", "AssertionError", None),
+        ("java", "m\norg.x.FooException: bad\n\tat a.b.C(D.java:1)\nCaused by: java.io.IOException: disk\n\tat a.b(X.java:2)", "m", "java.io.IOException", "disk"),
+        ("node", "m\nTypeError: fetch failed\n    at async p (x.js:1:2)", "m", "TypeError", "fetch failed"),
+        ("go", "panic: nil map\n\ngoroutine 1 [running]:\nmain.main()", "panic: nil map", "panic", "nil map"),
+    ],
+)
+def test_what_was_raised_is_found_in_each_language(kind, text, message, type_, error):
+    """The type and message are those of the exception that was not handled."""
+    found, fields = exceptions.split(kind, text)
+    assert (message, type_, error) == (found, fields["error.type"], fields.get("error.message"))
+
+
+def test_fields_that_collide_are_both_kept():
+    """A value where an object is needed moves into it."""
+    made = Templates({"user": "x"}).document({"user.id": b'"1"', "user": b'"name"'})
+    assert {"user": {"id": "1", "value": "name"}} == orjson.loads(made)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("formats: [{name: a, match: '('}]", "formats.0.match"),
+        ("formatz: []", "formatz"),
+        ("formats: [{name: a}]", "formats.a"),
+        ("formats: [{name: a, match: x, messages: [b]}]", "message rules named b"),
+        ("formats: [{name: a, match: '(?P<x>.)', fields: {x: 'a.b:colour'}}]", "colour"),
+        ("a: [", "broken.yaml"),
+    ],
+)
+def test_a_wrong_pipeline_file_says_where(tmp_path, text, place):
+    """The error names the file, the place and what is wrong."""
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(PipelineError, match=place) as caught:
+        read_spec(path)
+    assert "broken.yaml" in str(caught.value)
+
+
+def test_a_source_gets_the_pipeline_of_its_service_or_image():
+    """The service name comes first, then the image, then the generic pipeline."""
+    specs = [PipelineSpec(name="api", services=["api", "work*"], images=["dify-api"]), PipelineSpec(name="generic")]
+    pipelines = Pipelines(specs)
+    sources = [Source("worker_beat"), Source("x", image="langgenius/dify-api:1"), Source("x")]
+    assert ["api", "api", "generic"] == [pipelines.for_source(source).name for source in sources]
