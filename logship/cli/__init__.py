@@ -1,0 +1,5 @@
+"""The command line: one file per command; parse, call one function, render."""
+
+from logship.cli.root import main
+
+__all__ = ["main"]

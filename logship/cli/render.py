@@ -1,0 +1,228 @@
+"""Everything that is shown: events, tables, JSON; coloured and boxed on a terminal only."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+if TYPE_CHECKING:
+    from logship.config import Effective
+    from logship.ledger.rejects import RejectedRow
+    from logship.ledger.status import Status
+
+Document = Mapping[str, Any]
+
+#: Colours (of 256) that can be told apart and read on black and on white; no red, which means errors.
+_PALETTE = (33, 37, 71, 99, 136, 168, 63, 29, 133, 172, 38, 104)
+_LEVELS = {
+    "trace": (0, "TRACE", "bright_black"),
+    "debug": (10, "DEBUG", "bright_black"),
+    "info": (20, "INFO", "green"),
+    "notice": (25, "NOTE", "cyan"),
+    "warn": (30, "WARN", "yellow"),
+    "warning": (30, "WARN", "yellow"),
+    "error": (40, "ERROR", "red"),
+    "critical": (50, "CRIT", "bright_red"),
+    "fatal": (50, "FATAL", "bright_red"),
+    "alert": (60, "ALERT", "bright_red"),
+    "emergency": (70, "EMERG", "bright_red"),
+}
+#: Makes visible what would move the cursor, ring, recolour or reorder: C0, DEL, C1, line separators, bidi marks.
+_VISIBLE = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F),
+                 *range(0x2066, 0x206A), 0xFEFF)
+}  # fmt: skip
+
+
+def colours(stream: Any = None) -> bool:  # noqa: ANN401
+    """Say whether a stream takes colours: a terminal, and NO_COLOR not set."""
+    return not os.environ.get("NO_COLOR") and terminal(stream)
+
+
+def terminal(stream: Any = None) -> bool:  # noqa: ANN401
+    """Say whether somebody looks at it."""
+    return bool((stream or sys.stdout).isatty())
+
+
+def field(document: Document, name: str) -> Any:  # noqa: ANN401
+    """Return a field by its dotted name, whether the document nests it or not; None when it is absent."""
+    if name in document:
+        return document[name]
+    head, _, rest = name.partition(".")
+    while rest:
+        inner = document.get(head)
+        if isinstance(inner, Mapping) and (found := field(inner, rest)) is not None:
+            return found
+        step, _, rest = rest.partition(".")
+        head = f"{head}.{step}"
+    return None
+
+
+def rank(level: str) -> int:
+    """Return how grave a level is; what has none counts as info."""
+    return _LEVELS.get(level.lower(), (20,))[0]
+
+
+def visible(text: str) -> str:
+    """Show control characters instead of obeying them; a log may hold anything."""
+    return text.translate(_VISIBLE)
+
+
+def event(document: Document, colour: bool, *, today: str = "") -> str:
+    """Return an event as lines: local time, service, level, message; what follows the first line is indented."""
+    service = str(field(document, "service.name") or "-")
+    level = str(field(document, "log.level") or "")
+    _, word, hue = _LEVELS.get(level.lower(), (20, level.upper()[:5], "white"))
+    first, *rest = visible(_text(document)).split("\n")
+    trace = field(document, "error.stack_trace")
+    if isinstance(trace, str):
+        rest += visible(trace).rstrip("\n").split("\n")
+    stamp = _local(str(field(document, "@timestamp") or ""), today)
+    service = visible(service)
+    parts = [
+        _paint(colour, stamp, fg="bright_black"),
+        _paint(colour, f"{service:<13}", fg=_PALETTE[zlib.crc32(service.encode()) % len(_PALETTE)], bold=True),
+        _paint(colour, f"{visible(word):<5}", fg=hue),
+        _paint(colour, first, fg="red") if colour and rank(level) >= 40 else first,
+    ]
+    lines = [" ".join(parts), *(_paint(colour, f"    {line}", dim=True) for line in rest)]
+    return "\n".join(lines)
+
+
+def as_json(value: Any, *, indent: bool = False) -> str:  # noqa: ANN401
+    """Return JSON text."""
+    return orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 if indent else None).decode()
+
+
+def cells(document: Document, names: Sequence[str]) -> str:
+    """Return some fields of an event, tab-separated."""
+    return "\t".join(_cell(field(document, name)) for name in names)
+
+
+def table(title: str, headers: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[int] = ()) -> None:
+    """Print a table: boxed on a terminal, tab-separated in a pipe."""
+    lines = [[_cell(cell) for cell in row] for row in rows]
+    if not terminal():
+        click.echo("\t".join(headers))
+        for line in lines:
+            click.echo("\t".join(line))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    boxed = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, header in enumerate(headers):
+        boxed.add_column(header, justify="right" if index in numbers else "left", overflow="fold")
+    for line in lines:
+        boxed.add_row(*(Text(cell) for cell in line))
+    Console(no_color=not colours()).print(boxed)
+
+
+def status(found: Status) -> None:
+    """Print the books."""
+    table(
+        "files",
+        ["service", "path", "state", "read", "position", "lag", "behind", "lines", "documents", "dropped", "pending"],
+        [
+            (one.service, one.path, one.state, one.read, one.position, size(one.lag_bytes), f"{one.lag_seconds:.0f} s",
+             one.lines, one.events, sum(one.dropped.values()), one.bytes_pending)
+            for one in found.files
+        ],
+        numbers=range(3, 11),
+    )  # fmt: skip
+    click.echo()
+    table(
+        "sinks",
+        ["sink", "delivered", "duplicate", "rejected", "pending", "last error"],
+        [
+            (one.name, one.delivered, one.duplicate, one.rejected, one.pending,
+             f"{one.last_error_at} {one.last_error}".strip() or "-")
+            for one in found.sinks
+        ],
+        numbers=range(1, 5),
+    )  # fmt: skip
+    click.echo()
+    read = sum(one.bytes_documents + one.bytes_dropped + one.bytes_skipped + one.bytes_pending for one in found.files)
+    parts = {
+        "in documents": sum(one.bytes_documents for one in found.files),
+        "dropped by rule": sum(one.bytes_dropped for one in found.files),
+        "without a line": sum(one.bytes_skipped for one in found.files),
+        "pending": sum(one.bytes_pending for one in found.files),
+    }
+    sums = " + ".join(f"{count} {what}" for what, count in parts.items())
+    click.echo(f"bytes: {read} read = {sums}")
+    for one in found.files:
+        for rule, count in one.dropped.items():
+            click.echo(f"dropped: {count} by {rule} in {visible(one.path)}")
+    verdict = _paint(colours(), "closes", fg="green") if found.closes else _paint(colours(), "DOES NOT CLOSE", fg="red")
+    click.echo(f"accounting: {verdict}; {found.documents} documents, {found.leaves} leaves in the audit log")
+    click.echo(f"state directory: {size(found.size_bytes)}")
+
+
+def rejected(rows: Sequence[RejectedRow]) -> None:
+    """Print refused documents, one a line."""
+    table(
+        "rejected",
+        ["number", "at", "sink", "dataset", "status", "reason", "id", "to be sent"],
+        [
+            (row.number, row.at, row.sink, row.dataset, row.status, row.reason, row.id, "yes" if row.replay else "")
+            for row in rows
+        ],
+        numbers=(0, 4),
+    )
+
+
+def settings(found: Effective) -> None:
+    """Print every option, its value and where it came from."""
+    table(
+        "settings",
+        ["option", "value", "from"],
+        [(value.name, "-" if value.value is None else as_json(value.value), value.origin) for value in found.values()],
+    )
+
+
+def size(count: int) -> str:
+    """Write a number of bytes for people."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
+def _paint(colour: bool, text: str, **style: Any) -> str:  # noqa: ANN401
+    return click.style(text, **style) if colour else text
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else as_json(value)
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _text(document: Document) -> str:
+    message = field(document, "message")
+    if message is None:
+        message = field(document, "event.original")
+    return (message if isinstance(message, str) else as_json(message or "")).rstrip("\n")
+
+
+def _local(stamp: str, today: str) -> str:
+    try:
+        local = datetime.fromisoformat(stamp).astimezone()
+    except ValueError:
+        return visible(stamp)
+    text = local.isoformat(" ", "milliseconds")[:23]
+    return text[11:] if today and text.startswith(today) else text

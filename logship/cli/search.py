@@ -1,0 +1,81 @@
+"""`logship search`: the embedded store, also while the agent runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from logship.cli import render
+from logship.cli.shared import Command, state_dir
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "logship search 'log.level:error AND service.name:api' --since 15m",
+        "logship search 'message:\"timed out\"' --since 2025-11-20 --until 2025-11-21",
+        "logship search 'http.response.status_code:[500 TO *]' --service nginx --count",
+        "logship search 'user.id:*' --fields @timestamp,user.id,message --reverse",
+        "logship search -- -log.level:info                 a query that begins with a minus",
+    ],
+)
+@click.argument("query", nargs=-1, metavar="[QUERY]...")
+@click.option("--since", metavar="WHEN", help="15m, 2h, 3d, or a date and time; from then on.")
+@click.option("--until", metavar="WHEN", help="The same; before then.")
+@click.option("--service", "services", multiple=True, help="Only this service; may be repeated.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="Events at most.")
+@click.option("--count", is_flag=True, help="Print how many match, and no event.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
+@click.option("--fields", metavar="A,B", help="Only these fields, tab-separated (or as JSON).")
+@click.option("--reverse", is_flag=True, help="Oldest first.")
+@click.pass_context
+def search(
+    ctx: click.Context,
+    query: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    services: tuple[str, ...],
+    limit: int,
+    count: bool,
+    as_json: bool,
+    fields: str | None,
+    reverse: bool,
+) -> None:
+    """
+    Search what was read, newest first.
+
+    QUERY is a Lucene query string, as in Kibana: field:value, "a phrase", ranges [a TO b],
+    wildcards, AND, OR, NOT. Bare words search the message. Without QUERY everything matches.
+    """
+    names = [name.strip() for name in (fields or "").split(",") if name.strip()]
+    text = " ".join(query) or "*"
+    directory = state_dir(ctx)
+    from logship.store.search import Scope, Search
+
+    scope = Scope(_moment("--since", since), _moment("--until", until), services)
+    found = Search(directory)
+    if count:
+        number = found.count(text, scope)
+        click.echo(render.as_json({"count": number}) if as_json else number)
+        return
+    colour = render.colours()
+    for hit in found.hits(text, scope, limit=limit, reverse=reverse):
+        if as_json:
+            shown = {name: render.field(hit.document, name) for name in names} if names else hit.document
+            click.echo(render.as_json({"_id": hit.id, **shown}))
+        elif names:
+            click.echo(render.cells(hit.document, names))
+        else:
+            click.echo(render.event(hit.document, colour), color=colour or None)
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    from logship.store.dates import parse_when
+
+    if text is None:
+        return None
+    try:
+        return parse_when(text, datetime.now(UTC))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None

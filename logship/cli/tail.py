@@ -1,0 +1,120 @@
+"""`logship tail`: the agent."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from logship.cli import render
+from logship.cli.live import Live
+from logship.cli.shared import Command, effective
+
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical")
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "logship tail                                      what the configuration names, until Ctrl-C",
+        "logship tail --service worker --level warning     show only these; all is read and delivered",
+        "logship tail --service api /srv/dify/logs/server.log",
+        "logship tail --once '/var/lib/docker/containers/*/*-json.log'",
+        "logship tail --output json | jq .message",
+    ],
+)
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--service", multiple=True, help="With PATH: the service that writes it. Else: show only this one.")
+@click.option("--level", type=click.Choice(LEVELS, case_sensitive=False), help="Show only this level and graver ones.")
+@click.option("--grep", metavar="REGEX", help="Show only events whose text matches.")
+@click.option("--output", type=click.Choice(["text", "json", "none"]), help="Default: text on a terminal, else none.")
+@click.option("--once", is_flag=True, help="Read all there is, deliver it, and end.")
+@click.option("--envelope", type=click.Choice(["auto", "plain", "docker"]), default="auto", show_default=True,
+              help="With PATH: how its lines are wrapped.")  # fmt: skip
+@click.pass_context
+def tail(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    service: tuple[str, ...],
+    level: str | None,
+    grep: str | None,
+    output: str | None,
+    once: bool,
+    envelope: str,
+) -> None:
+    """
+    Read logs, deliver them, and show them live.
+
+    Reads PATH (files or globs), or what the configuration names: containers, files and LOG_FILE.
+    The filters are for the eye: what they hide is delivered as well. With --once the exit code
+    says whether everything was read and delivered.
+    """
+    if paths and len(service) > 1:
+        raise click.UsageError("with PATH there can be one --service: the one that writes it")
+    pattern = _pattern(grep)
+    settings = effective(ctx).settings
+
+    from logship import log
+    from logship.app import build
+
+    log.configure(settings.log.level, settings.log.format)
+    stop = threading.Event()
+    live = _live(output, stop, frozenset() if paths else frozenset(service), level, pattern)
+    agent = build(settings, paths=list(paths), service="".join(service) if paths else "", envelope=envelope)
+    with _signals(stop) as received:
+        if once:
+            agent.once(live)
+        else:
+            agent.run(stop, live)
+    if live is not None and live.broken:
+        raise BrokenPipeError
+    if signal.SIGINT in received:
+        raise KeyboardInterrupt
+
+
+def _pattern(grep: str | None) -> re.Pattern[str] | None:
+    try:
+        return re.compile(grep) if grep else None
+    except re.error as error:
+        raise click.BadParameter(f"{error.msg} at character {(error.pos or 0) + 1}", param_hint="--grep") from None
+
+
+def _live(
+    output: str | None, stop: threading.Event, services: frozenset[str], level: str | None, grep: re.Pattern[str] | None
+) -> Live | None:
+    output = output or ("text" if render.terminal() else "none")
+    if output == "none":
+        return None
+    return Live(
+        click.get_binary_stream("stdout"),
+        stop,
+        output="json" if output == "json" else "text",
+        colour=render.colours(),
+        services=services,
+        level=level or "",
+        grep=grep,
+    )
+
+
+@contextmanager
+def _signals(stop: threading.Event) -> Iterator[list[int]]:
+    """Stop in order at the first SIGTERM or SIGINT; a second SIGINT ends it at once."""
+    received: list[int] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        if number == signal.SIGINT and signal.SIGINT in received:
+            raise KeyboardInterrupt
+        received.append(number)
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
