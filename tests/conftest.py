@@ -1,0 +1,44 @@
+"""Fixtures for every test: one real Elasticsearch for the run, and a proxy that breaks connections."""
+
+import os
+import uuid
+
+import pytest
+from servers import elasticsearch as server
+from servers.proxy import Proxy
+
+from logship.elastic.client import connect
+from logship.elastic.installer import ensure_templates
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url():
+    """The URL of a server that may be written to: the one named by LOGSHIP_TEST_ELASTICSEARCH_URL, or our own."""
+    named = os.environ.get("LOGSHIP_TEST_ELASTICSEARCH_URL")
+    if named:
+        yield named.rstrip("/")
+        return
+    with server.running() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(elasticsearch_url):
+    """A connection to the server, with logship's index templates installed."""
+    client = connect([elasticsearch_url])
+    ensure_templates(client)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def namespace():
+    """A namespace of data streams that no other test uses."""
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def proxy(elasticsearch_url):
+    """A proxy in front of the server that passes everything until it is given a script."""
+    with Proxy(elasticsearch_url) as running:
+        yield running
