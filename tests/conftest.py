@@ -13,7 +13,7 @@ from logship.elastic.installer import ensure_templates
 
 @pytest.fixture(scope="session")
 def elasticsearch_url():
-    """The URL of a server that may be written to: the one named by LOGSHIP_TEST_ELASTICSEARCH_URL, or our own."""
+    """Give the URL of a server that may be written to: the one named by LOGSHIP_TEST_ELASTICSEARCH_URL, or our own."""
     named = os.environ.get("LOGSHIP_TEST_ELASTICSEARCH_URL")
     if named:
         yield named.rstrip("/")
@@ -24,7 +24,7 @@ def elasticsearch_url():
 
 @pytest.fixture(scope="session")
 def elasticsearch(elasticsearch_url):
-    """A connection to the server, with logship's index templates installed."""
+    """Give a connection to the server, with logship's index templates installed."""
     client = connect([elasticsearch_url])
     ensure_templates(client)
     yield client
@@ -33,12 +33,12 @@ def elasticsearch(elasticsearch_url):
 
 @pytest.fixture
 def namespace():
-    """A namespace of data streams that no other test uses."""
+    """Give a namespace of data streams that no other test uses."""
     return f"t{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture
 def proxy(elasticsearch_url):
-    """A proxy in front of the server that passes everything until it is given a script."""
+    """Give a proxy in front of the server that passes everything until it is given a script."""
     with Proxy(elasticsearch_url) as running:
         yield running

@@ -1,6 +1,7 @@
 """What every sink promises, held against each of them."""
 
 import io
+import os
 from collections import Counter
 
 import orjson
@@ -75,7 +76,7 @@ class Elastic:
 
 @pytest.fixture(params=["memory", "file", "elastic"])
 def place(request, tmp_path):
-    """Each place that documents can be sent to."""
+    """Give each place that documents can be sent to."""
     if request.param == "memory":
         return Memory()
     if request.param == "file":
@@ -162,8 +163,6 @@ def test_a_console_is_given_json_or_text():
 
 def test_a_closed_pipe_is_unavailable():
     """A stream whose reader has gone raises SinkUnavailable."""
-    import os
-
     reader, writer = os.pipe()
     os.close(reader)
     stream = os.fdopen(writer, "wb", buffering=0)
