@@ -9,7 +9,7 @@ StandardTokenizer has it, then lower case. Han and Hiragana characters are one w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,14 +70,17 @@ CREATE MACRO ip_key(t) AS CASE
 @contextmanager
 def engine(work: Path, *, memory: str = MEMORY, threads: int = 2) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an empty in-memory database that spills into a private directory below `work`."""
-    with TemporaryDirectory(prefix=".duckdb-", dir=work) as spill, duckdb.connect(
-        config={
-            "memory_limit": memory,
-            "threads": threads,
-            "temp_directory": spill,
-            "autoinstall_known_extensions": False,
-        }
-    ) as connection:
+    with (
+        TemporaryDirectory(prefix=".duckdb-", dir=work) as spill,
+        duckdb.connect(
+            config={
+                "memory_limit": memory,
+                "threads": threads,
+                "temp_directory": spill,
+                "autoinstall_known_extensions": False,
+            }
+        ) as connection,
+    ):
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(_MACROS)
         yield connection
@@ -86,7 +89,7 @@ def engine(work: Path, *, memory: str = MEMORY, threads: int = 2) -> Iterator[du
 def create_raw(connection: duckdb.DuckDBPyConnection, table: str = "raw") -> None:
     """Create an empty table of documents as they lie in the ledger."""
     connection.execute(
-        f"CREATE TABLE {table} (id VARCHAR, seq BIGINT, row INTEGER,"
+        f"CREATE OR REPLACE TABLE {table} (id VARCHAR, seq BIGINT, row INTEGER,"
         " dataset VARCHAR, fallback VARCHAR, document VARCHAR)"
     )
 
@@ -129,3 +132,13 @@ def projection(table: str = "raw") -> str:
         f"SELECT {', '.join(columns)}, id, dataset, seq, row, document FROM (SELECT *, json_extract_string("  # noqa: S608
         f"CASE WHEN json_valid(document) THEN document END, [{paths}]) AS v FROM {table})"
     )
+
+
+def tokenizer(connection: duckdb.DuckDBPyConnection) -> Callable[[str], list[str]]:
+    """Return the function that splits a text into lower-case words."""
+
+    def tokenize(text: str) -> list[str]:
+        row = connection.execute("SELECT words($text)", {"text": text}).fetchone()
+        return list(row[0]) if row else []
+
+    return tokenize

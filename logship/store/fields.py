@@ -71,12 +71,20 @@ _KINDS = {
 }
 KINDS = {name: kind for kind, names in _KINDS.items() for name in names.split()}
 
+#: Objects whose keys are not fields of their own; a key may hold dots.
+FLATTENED = ("dify.attributes", "container.labels", "labels")
+
 
 def kind_of(field: str) -> Kind:
     """Return how a field is compared; whatever is not in the table is a keyword."""
     return KINDS.get(field, Kind.KEYWORD)
 
 
+def json_key(name: str) -> str:
+    """Return one step of a JSON path."""
+    return '."' + name.replace('"', '\\"') + '"'
+
+
 def json_path(field: str) -> str:
     """Return the JSON path of a dotted field name, every part quoted."""
-    return "$" + "".join('."' + part.replace('"', '\\"') + '"' for part in field.split("."))
+    return "$" + "".join(json_key(part) for part in field.split("."))

@@ -22,7 +22,7 @@ import duckdb
 import orjson
 
 from logship.store import engine
-from logship.store.bulk import unpack
+from logship.store.batches import open_ledger, unpack
 from logship.store.sealed import Sealed, locked, sync_directory
 
 ROW_GROUP = 20_000
@@ -36,13 +36,6 @@ class _Waiting:
     count: int
     first_time: str
     last_time: str
-
-
-def open_ledger(state_dir: Path) -> sqlite3.Connection:
-    """Open the ledger for reading, while another process may write it."""
-    connection = sqlite3.connect(f"{(state_dir / 'ledger.db').absolute().as_uri()}?mode=ro", uri=True, timeout=10)
-    connection.isolation_level = None
-    return connection
 
 
 def waiting(ledger: sqlite3.Connection, max_bytes: int) -> dict[str, list[_Waiting]]:

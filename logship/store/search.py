@@ -1,0 +1,227 @@
+"""
+Search segments and unsealed batches as one.
+
+The catalogue and the unsealed batches are read in one transaction of SQLite, so a document is in exactly one of them
+however many batches are sealed meanwhile. A segment that retention deletes after that makes the search start again.
+"""
+
+# ruff: noqa: S608  # only our own words become text of the SQL; all values are bound
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+
+from logship.errors import LedgerError
+from logship.store import engine
+from logship.store.batches import open_ledger, unpack
+from logship.store.query import Translated, translate
+
+_ATTEMPTS = 5
+#: Characters of unsealed documents that are held at once.
+_CHUNK = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document that a search found."""
+
+    id: str
+    dataset: str
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where to look, beside the query."""
+
+    #: From this moment on.
+    since: datetime | None = None
+    #: Before this moment.
+    until: datetime | None = None
+    #: Compose services; empty: all.
+    services: tuple[str, ...] = ()
+
+
+ALL = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is kept of each document that matches."""
+
+    columns: str
+    #: Keep only the first so many by `order`; None: all.
+    limit: int | None = None
+    order: str = "time"
+
+
+class Search:
+    """Searches one state directory, while an agent may write it; keeps nothing open between calls."""
+
+    def __init__(self, state_dir: Path, *, memory: str = engine.MEMORY, threads: int = 2) -> None:
+        self.state_dir = state_dir
+        self.memory = memory
+        self.threads = threads
+
+    def hits(self, query: str, scope: Scope = ALL, *, limit: int = 50, reverse: bool = False) -> list[Hit]:
+        """Return the newest documents that match, newest first; with `reverse` the oldest, oldest first."""
+        direction = "ASC" if reverse else "DESC"
+        order = f"time {direction}, id {direction}"
+        asked = limit
+        while True:
+            wanted = _Wanted("time, id, dataset, document", asked, order)
+            rows = self._run(query, scope, wanted, "SELECT id, dataset, document FROM found ORDER BY " + order)
+            unique = {row[0]: row for row in rows}
+            if len(unique) >= limit or len(rows) < asked:
+                return [Hit(key, dataset, orjson.loads(text)) for key, dataset, text in list(unique.values())[:limit]]
+            asked *= 2
+
+    def count(self, query: str, scope: Scope = ALL) -> int:
+        """Return how many documents match."""
+        ((number,),) = self._run(query, scope, _Wanted("id"), "SELECT count(DISTINCT id) FROM found")
+        return int(number)
+
+    def histogram(self, query: str, scope: Scope = ALL, *, seconds: int = 60) -> list[tuple[datetime, int]]:
+        """Return how many documents match in each interval that has any, by the interval's start."""
+        rows = self._run(
+            query,
+            scope,
+            _Wanted("time, id"),
+            f"SELECT epoch_ms(time) // {int(seconds) * 1000} * {int(seconds)} AS start, count(DISTINCT id)"
+            " FROM found GROUP BY start ORDER BY start",
+        )
+        return [(datetime.fromtimestamp(start, UTC), number) for start, number in rows]
+
+    def _run(self, query: str, scope: Scope, wanted: _Wanted, sql: str) -> list[tuple[Any, ...]]:
+        with engine.engine(Path(tempfile.gettempdir()), memory=self.memory, threads=self.threads) as connection:
+            condition = _restricted(translate(query, engine.tokenizer(connection)), scope)
+            for attempt in range(_ATTEMPTS):
+                with closing(open_ledger(self.state_dir)) as ledger:
+                    paths = self._snapshot(connection, ledger, scope, condition, wanted)
+                try:
+                    _find(connection, paths, condition, wanted)
+                    return connection.execute(sql).fetchall()
+                except duckdb.IOException:
+                    if attempt == _ATTEMPTS - 1 or all(Path(path).exists() for path in paths):
+                        raise
+        raise AssertionError("unreachable")
+
+    def _snapshot(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        ledger: sqlite3.Connection,
+        scope: Scope,
+        condition: Translated,
+        wanted: _Wanted,
+    ) -> list[str]:
+        """Put what matches in unsealed batches into the table `fresh`; return the paths of the segments to read."""
+        bounds, limits = _bounds(scope)
+        engine.create_raw(connection)
+        connection.execute(f"CREATE OR REPLACE TABLE fresh AS SELECT {wanted.columns} FROM ({engine.projection()})")
+        ledger.execute("BEGIN")
+        try:
+            paths = ledger.execute(f"SELECT path FROM segment WHERE {bounds} ORDER BY first_time", limits).fetchall()
+            held = 0
+            for seq, dataset, first, body in ledger.execute(
+                f"SELECT seq, dataset, first_time, body FROM batch WHERE segment IS NULL AND {bounds} ORDER BY seq",
+                limits,
+            ):
+                ids, documents = unpack(body)
+                engine.insert_raw(connection, seq=seq, dataset=dataset, fallback=first, ids=ids, documents=documents)
+                held += sum(map(len, documents))
+                if held >= _CHUNK:
+                    _sift(connection, condition, wanted)
+                    held = 0
+            _sift(connection, condition, wanted)
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot read the ledger in {self.state_dir}: {error}") from error
+        finally:
+            ledger.execute("ROLLBACK")
+        return [str(self.state_dir / path) for (path,) in paths]
+
+
+def search(
+    state_dir: Path,
+    query: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    services: Sequence[str] = (),
+    limit: int = 50,
+    reverse: bool = False,
+) -> list[Hit]:
+    """Return the newest documents of a state directory that match, newest first."""
+    return Search(state_dir).hits(query, Scope(since, until, tuple(services)), limit=limit, reverse=reverse)
+
+
+def count(
+    state_dir: Path,
+    query: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    services: Sequence[str] = (),
+) -> int:
+    """Return how many documents of a state directory match."""
+    return Search(state_dir).count(query, Scope(since, until, tuple(services)))
+
+
+def _sift(connection: duckdb.DuckDBPyConnection, condition: Translated, wanted: _Wanted) -> None:
+    """Move what matches from `raw` to `fresh`, and empty `raw`."""
+    connection.execute(
+        f"INSERT INTO fresh SELECT {wanted.columns} FROM ({engine.projection()}) WHERE {condition.sql}",
+        condition.parameters,
+    )
+    engine.create_raw(connection)
+    if wanted.limit is not None:
+        connection.execute(
+            f"CREATE OR REPLACE TABLE fresh AS SELECT * FROM fresh ORDER BY {wanted.order} LIMIT {wanted.limit}"
+        )
+
+
+def _find(connection: duckdb.DuckDBPyConnection, paths: list[str], condition: Translated, wanted: _Wanted) -> None:
+    """Make the table `found` of what matches in the segments and in `fresh`."""
+    tail = "" if wanted.limit is None else f" ORDER BY {wanted.order} LIMIT {wanted.limit}"
+    sealed = f"SELECT {wanted.columns} FROM read_parquet($paths) WHERE {condition.sql} UNION ALL " if paths else ""
+    connection.execute(
+        f"CREATE OR REPLACE TABLE found AS {sealed}SELECT * FROM fresh{tail}",
+        condition.parameters | {"paths": paths} if paths else None,
+    )
+
+
+def _restricted(query: Translated, scope: Scope) -> Translated:
+    parts, parameters = [query.sql], dict(query.parameters)
+    for name, operator, moment in (("since", ">=", scope.since), ("until", "<", scope.until)):
+        if moment is not None:
+            parts.append(f"time {operator} ${name}::TIMESTAMPTZ")
+            parameters[name] = moment.astimezone(UTC).isoformat()
+    if scope.services:
+        parts.append("list_contains($services, service)")
+        parameters["services"] = list(scope.services)
+    return Translated(" AND ".join(parts), parameters)
+
+
+def _bounds(scope: Scope) -> tuple[str, list[str]]:
+    """Return the condition on first and last times, to the second: their texts differ in precision."""
+    parts, limits = ["true"], []
+    if scope.since is not None:
+        parts.append("substr(last_time, 1, 19) >= ?")
+        limits.append(_second(scope.since))
+    if scope.until is not None:
+        parts.append("substr(first_time, 1, 19) <= ?")
+        limits.append(_second(scope.until))
+    return " AND ".join(parts), limits
+
+
+def _second(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
