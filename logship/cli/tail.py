@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,7 +92,7 @@ def _live(
     if output == "none":
         return None
     return Live(
-        click.get_binary_stream("stdout"),
+        sys.stdout.buffer,
         stop,
         output="json" if output == "json" else "text",
         colour=render.colours(),
