@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Any, BinaryIO, Literal
 import orjson
 
 from logship.cli import render
+from logship.delivery.bulk import documents
 from logship.model import StoredBatch
 
 Output = Literal["text", "json"]
@@ -46,16 +46,15 @@ class Live:
         if self.broken:
             return
         try:
-            self._stream.write(b"".join(self._lines(gzip.decompress(batch.body))))
+            self._stream.write(b"".join(self._lines(batch)))
             self._stream.flush()
         except BrokenPipeError:
             self.broken = True
             self._stop.set()
 
-    def _lines(self, body: bytes) -> Iterator[bytes]:
+    def _lines(self, batch: StoredBatch) -> Iterator[bytes]:
         today = datetime.now().astimezone().date().isoformat()
-        # Action line, document, action line, document …
-        for line in body.split(b"\n")[1::2]:
+        for _, line in documents(batch):
             document = orjson.loads(line)
             if not self._passes(document):
                 continue

@@ -113,9 +113,9 @@ def read_env_file(path: Path) -> Layer:
 def read_yaml(path: Path) -> Layer:
     """Read a configuration file, remembering the line of every key."""
     text = _text(path)
-    loader = yaml.SafeLoader(text)
     layer = Layer()
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return layer
@@ -130,8 +130,6 @@ def read_yaml(path: Path) -> Layer:
     except (yaml.YAMLError, ValueError) as error:
         # Characters YAML does not allow; a date that is none.
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
-    finally:
-        loader.dispose()
     written = _written(values, ())
     layer.values = written if isinstance(written, dict) else {}
     return layer

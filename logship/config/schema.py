@@ -12,6 +12,10 @@ from logship.config.settings import Settings
 def json_schema() -> dict[str, Any]:
     """Return the schema; equal on every machine."""
     schema = Settings.model_json_schema()
+    for name, option in schema["properties"].items():
+        if "$ref" in option:
+            # A section may be written with everything below it commented out.
+            schema["properties"][name] = {"anyOf": [option, {"type": "null"}]}
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["description"] = "Configuration of logship; config/logship.yaml explains every option."
     return schema

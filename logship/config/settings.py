@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -64,13 +65,17 @@ def _namespace(value: str) -> str:
     return value
 
 
+_SIZE_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\s*\d*\.?\d+\s*\w*\s*$"}]}
+)
 Switch = Annotated[Literal["auto", True, False], BeforeValidator(_switch)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Host = Annotated[str, AfterValidator(_host)]
 Namespace = Annotated[str, AfterValidator(_namespace)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Size = Annotated[ByteSize, Field(gt=0)]
-SizeOrNone = Annotated[ByteSize, Field(ge=0)]
+Size = Annotated[ByteSize, Field(gt=0), _SIZE_SCHEMA]
+SizeOrNone = Annotated[ByteSize, Field(ge=0), _SIZE_SCHEMA]
+Limit = Annotated[ByteSize, Field(ge=4096), _SIZE_SCHEMA]
 Treatment = Literal["keep", "mask", "hash", "drop"]
 
 
@@ -171,7 +176,7 @@ class Store(Section):
 class Ingest(Section):
     """How files are read."""
 
-    chunk_bytes: Annotated[ByteSize, Field(ge=4096)] = Field(
+    chunk_bytes: Limit = Field(
         default=ByteSize(1024**2), description="Bytes read from one file before the next has its turn."
     )
     quiet_seconds: Seconds = Field(
@@ -181,13 +186,9 @@ class Ingest(Section):
         default=60.0, description="A rotated file is closed after this long without growth."
     )
     scan_seconds: Seconds = Field(default=2.0, description="Time between two looks at all files.")
-    max_line_bytes: Annotated[ByteSize, Field(ge=4096)] = Field(
-        default=ByteSize(1024**2), description="Longer lines are cut and marked."
-    )
+    max_line_bytes: Limit = Field(default=ByteSize(1024**2), description="Longer lines are cut and marked.")
     max_event_lines: int = Field(default=5000, ge=1, description="Lines joined to one event at most.")
-    max_event_bytes: Annotated[ByteSize, Field(ge=4096)] = Field(
-        default=ByteSize(4 * 1024**2), description="Bytes joined to one event at most."
-    )
+    max_event_bytes: Limit = Field(default=ByteSize(4 * 1024**2), description="Bytes joined to one event at most.")
 
 
 class Redaction(Section):

@@ -1,0 +1,144 @@
+"""A mistake names its place, the value, what is allowed and the nearest right name."""
+
+from pathlib import Path
+
+import pytest
+
+from logship.config import load
+from logship.errors import ConfigError
+
+
+def mistakes(directory: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
+    """Return what is said about a configuration file, without its directory."""
+    path = directory / "c.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ=environ or {})
+    return str(caught.value).replace(f"{directory}/", "").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "keep_original: allways\n",
+            "c.yaml line 1: keep_original is 'allways'; must be 'never', 'unparsed' or 'always'; did you mean always?",
+        ),
+        ("\nstor: {}\n", "c.yaml line 2: stor is not an option; did you mean store?"),
+        (
+            "elasticsearch:\n  verfy: true\n",
+            "c.yaml line 2: elasticsearch.verfy is not an option; did you mean verify?",
+        ),
+        (
+            "redaction:\n  zzz: true\n",
+            "c.yaml line 2: redaction.zzz is not an option (redaction has email, ip)",
+        ),
+        ("store:\n  retention_days: many\n", "c.yaml line 2: store.retention_days is 'many'; must be a whole number"),
+        (
+            "store:\n  retention_days: -1\n",
+            "c.yaml line 2: store.retention_days is -1; must be greater than or equal to 0",
+        ),
+        ("store:\n  enabled: maybe\n", "c.yaml line 2: store.enabled is 'maybe'; must be 'auto', true or false"),
+        (
+            "store:\n  seal_bytes: 3 zebras\n",
+            "c.yaml line 2: store.seal_bytes is '3 zebras'; must be a size such as 20MiB, 1GB or a number of bytes",
+        ),
+        ("files:\n  - path: /a\n  - service: api\n", "c.yaml line 3: files[1].path is missing"),
+        (
+            "files:\n  - path: /a\n    zone: Mars/Base\n",
+            "c.yaml line 3: files[0].zone is 'Mars/Base'; must be an IANA time zone such as UTC or Asia/Shanghai",
+        ),
+        ("containers: 5\n", "c.yaml line 1: containers is 5; must be a mapping of names to values"),
+        (
+            "namespace: A-B\n",
+            "c.yaml line 1: namespace is 'A-B'; must be 1 to 100 characters, lower case, "
+            'without - \\ / * ? " < > | , # : or a space',
+        ),
+        (
+            "elasticsearch:\n  hosts: [ftp://a]\n",
+            "c.yaml line 2: elasticsearch.hosts[0] is 'ftp://a'; must be a URL such as https://elastic.example:9200",
+        ),
+        (
+            "elasticsearch:\n  hosts: [http://a]\n  username: me\n",
+            "c.yaml line 1: elasticsearch needs username and password together",
+        ),
+        (
+            "elasticsearch:\n  api_key: k\n",
+            "c.yaml line 1: elasticsearch has api_key but no hosts; set elasticsearch.hosts",
+        ),
+        ("a: 1\nstate_dir: /a\nstate_dir: /b\n", "c.yaml line 3: state_dir is already set in line 2"),
+        ("store: [\n", "c.yaml line 2 column 1: expected the node content, but found '<stream end>'"),
+        ("a: b: c\n", "c.yaml line 1 column 5: mapping values are not allowed here"),
+        ("- a\n", "c.yaml line 1: must hold options such as `state_dir: /var/lib/logship`"),
+        ("a: &a\n  b: *a\n", "c.yaml line 1: an alias must not stand inside its own anchor"),
+        ("a: !!python/object:os.system {}\n", "c.yaml line 1 column 4: could not determine a constructor for the tag "
+         "'tag:yaml.org,2002:python/object:os.system'"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_yaml_is_one_line(tmp_path, text, said):
+    """Each mistake is said in one line that starts with file and line."""
+    assert [said] == [line for line in mistakes(tmp_path, text) if "a is not an option" not in line]
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    """Nobody has to mend one mistake to hear of the next."""
+    assert len(mistakes(tmp_path, "stor: {}\nkeep_original: 5\nlog:\n  level: loud\n")) == 3
+
+
+def test_an_unknown_variable_is_an_error(tmp_path):
+    """A misspelt LOGSHIP_ variable is named with the nearest right one; a section is not an option."""
+    said = mistakes(tmp_path, "", {"LOGSHIP_LOG__LEVL": "info", "LOGSHIP_STORE": "5", "LOGSHIP_XYZZYX": "1"})
+    assert said == [
+        "LOGSHIP_LOG__LEVL is not an option; did you mean LOGSHIP_LOG__LEVEL?",
+        "LOGSHIP_STORE is a section; set its options, such as LOGSHIP_STORE__ENABLED",
+        "LOGSHIP_XYZZYX is not an option",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"LOGSHIP_LOG__LEVEL": "inf"}, "LOGSHIP_LOG__LEVEL: log.level is 'inf'; must be 'debug', 'info', 'warning' or "
+         "'error'; did you mean info?"),
+        ({"LOG_FILE_MAX_SIZE": "big"}, "LOG_FILE_MAX_SIZE: log_file.max_size is 'big'; must be a size such as 20MiB, "
+         "1GB or a number of bytes"),
+        ({"LOG_TZ": "Europe/Berlim"}, "LOG_TZ: log_file.zone is 'Europe/Berlim'; must be an IANA time zone such as UTC "
+         "or Asia/Shanghai"),
+        ({"LOGSHIP_FILES": "[{"}, "LOGSHIP_FILES: files is '[{'; must be a list"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_variable_names_it(environ, said):
+    """The message starts with the variable, ours or Dify's."""
+    with pytest.raises(ConfigError) as caught:
+        load(environ=environ)
+    assert said == str(caught.value)
+
+
+def test_a_wrong_secret_is_never_shown(tmp_path):
+    """Values of secrets, and logins in URLs, are masked in messages."""
+    said = mistakes(
+        tmp_path,
+        "elasticsearch:\n  password: [hunter2]\n  hosts: ['http://me:hunter2@a']\n",
+        {"LOGSHIP_ELASTICSEARCH__API_KEY": "hunter2"},
+    )
+    assert len(said) == 2
+    assert "hunter2" not in " ".join(said)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    """A missing configuration or .env file is an error, not an empty one."""
+    with pytest.raises(ConfigError, match="nowhere: No such file or directory"):
+        load(tmp_path / "nowhere", environ={})
+    with pytest.raises(ConfigError, match="nowhere: No such file or directory"):
+        load(env_file=tmp_path / "nowhere", environ={})
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    """Bytes that are not UTF-8, and control characters, are told with the place."""
+    path = tmp_path / "c.yaml"
+    path.write_bytes(b"a: \xff\n")
+    with pytest.raises(ConfigError, match="is not UTF-8 at byte 3"):
+        load(path, environ={})
+    path.write_bytes(b"a: \x00\n")
+    with pytest.raises(ConfigError, match="special characters are not allowed"):
+        load(path, environ={})
