@@ -1,0 +1,123 @@
+"""Which files to read: paths and patterns given by the operator."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path, PurePath
+
+from logship.model import Envelope, Source
+
+COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip")
+_DOCKER_RECORD = b'{"log":'
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file to read, and what is known about its lines."""
+
+    path: Path
+    source: Source
+
+
+class PathPatterns:
+    """
+    Find the files that match patterns, each time it is called.
+
+    `*`, `?`, `[…]` and `**` are understood. A pattern without a slash in
+    `exclude` is compared with the file's name, any other with its whole path.
+    """
+
+    def __init__(
+        self,
+        patterns: Sequence[str],
+        exclude: Sequence[str] = (),
+        *,
+        service: str = "",
+        envelope: Envelope | None = None,
+        zone: str = "UTC",
+    ) -> None:
+        self._patterns = [os.path.normpath(pattern) for pattern in patterns]
+        self._exclude = [os.path.normpath(pattern) for pattern in exclude]
+        self._service = service
+        self._envelope = envelope
+        self._zone = zone
+        self._settled: dict[str, Found | None] = {}
+
+    def __call__(self) -> list[Found]:
+        """Return what matches now; a file that was seen before is not opened again."""
+        before, self._settled = self._settled, {}
+        found: dict[str, Found] = {}
+        for path in self._matches():
+            if path in before:
+                self._settled[path] = file = before[path]
+            else:
+                file = self._look(path)
+            if file is not None:
+                found[path] = file
+        return list(found.values())
+
+    def directories(self) -> set[Path]:
+        """Return the directories in which a matching file may appear, as far as they exist."""
+        parents = {str(PurePath(pattern).parent) for pattern in self._patterns}
+        return {Path(directory) for parent in parents for directory in _expand(parent) if Path(directory).is_dir()}
+
+    def _matches(self) -> Iterator[str]:
+        for pattern in self._patterns:
+            yield from _expand(pattern)
+
+    def _look(self, path: str) -> Found | None:
+        if path.endswith(COMPRESSED) or self._excluded(path):
+            self._settled[path] = None
+            return None
+        envelope = self._envelope or detect_envelope(path)
+        found = Found(Path(path), Source(self._service or service_of(path), envelope or "plain", zone=self._zone))
+        if envelope is not None:
+            self._settled[path] = found
+        return found
+
+    def _excluded(self, path: str) -> bool:
+        name = PurePath(path).name
+        return any(fnmatch(path if "/" in pattern else name, pattern) for pattern in self._exclude)
+
+
+def _expand(pattern: str) -> Iterator[str]:
+    return glob.iglob(pattern, recursive=True) if glob.has_magic(pattern) else iter([pattern])  # noqa: PTH207  # absolute patterns
+
+
+def service_of(path: str) -> str:
+    """Derive a service name from a file's name: `api.log.1` is of `api`."""
+    name = PurePath(path).name
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lstrip(".").partition(".")[0].lower()).strip("-") or "unknown"
+
+
+def detect_envelope(path: str) -> Envelope | None:
+    """Tell by its first bytes how a file's lines are wrapped; None while there are too few, or none can be read."""
+    try:
+        descriptor = open_regular(path)
+    except OSError:
+        return None
+    try:
+        start = os.pread(descriptor, len(_DOCKER_RECORD), 0)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    if start == _DOCKER_RECORD:
+        return "docker"
+    return None if _DOCKER_RECORD.startswith(start) else "plain"
+
+
+def open_regular(path: str | Path) -> int:
+    """Open a file for reading, without ever waiting; raises OSError for anything but a regular file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return descriptor
