@@ -1,10 +1,12 @@
 """Fixtures for every test: one real Elasticsearch for the run, and a proxy that breaks connections."""
 
+import contextlib
 import os
 import uuid
 
 import pytest
 from servers import elasticsearch as server
+from servers import fixed
 from servers.proxy import Proxy
 
 from logship.elastic.client import connect
@@ -42,3 +44,10 @@ def proxy(elasticsearch_url):
     """Give a proxy in front of the server that passes everything until it is given a script."""
     with Proxy(elasticsearch_url) as running:
         yield running
+
+
+@pytest.fixture
+def answer_with():
+    """Give a function that starts a server with one answer for every request, and returns its URL."""
+    with contextlib.ExitStack() as stack:
+        yield lambda status, body: stack.enter_context(fixed.answering(status, body))

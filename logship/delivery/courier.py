@@ -19,7 +19,7 @@ from typing import Protocol
 import structlog
 
 from logship.delivery.sink import Sink, SinkUnavailable
-from logship.errors import AccountingError
+from logship.errors import AccountingError, LedgerError
 from logship.model import Receipt, Rejected, StoredBatch
 
 _log = structlog.get_logger("logship.courier")
@@ -143,6 +143,9 @@ class Courier:
             receipt = self.sink.send(pending.batch, pending.waiting)
         except SinkUnavailable as error:
             self._back_off(str(error), at_least=error.pause)
+            return True
+        except LedgerError as error:  # the batch is damaged: stand still where everyone sees it, and lose nothing
+            self._back_off(str(error), at_least=self._longest_pause)
             return True
         pending.take(receipt, self.sink.name)
         if pending.waiting:

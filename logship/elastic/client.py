@@ -55,10 +55,12 @@ class Answer:
         except ValueError:
             return None
 
-    def error(self) -> str:
-        """Return why a request failed, in one line."""
+    def error(self, *, innermost: bool = False) -> str:
+        """Return why a request failed, in one line; the innermost cause may quote what was sent."""
         answer = self.json()
         error = answer.get("error") if isinstance(answer, dict) else None
+        while innermost and isinstance(error, dict) and isinstance(error.get("caused_by"), dict):
+            error = error["caused_by"]
         if isinstance(error, dict):
             return f"HTTP {self.status} {error.get('type', '')}: {error.get('reason', '')}"
         text = error if isinstance(error, str) else self.body[:200].decode(errors="replace")

@@ -126,4 +126,4 @@ def _failure(name: str, answer: Answer) -> LogshipError:
     hint = (
         "the key needs manage_index_templates" if answer.status in (401, 403) else "Elasticsearch 8 or newer is needed"
     )
-    return LogshipError(f"index template {name} was refused: {answer.error()}", hint)
+    return LogshipError(f"index template {name} was refused: {answer.error(innermost=True)}", hint)

@@ -3,10 +3,10 @@
 import threading
 
 import pytest
-from batches import commit, outcomes, register
+from contract.batches import commit, outcomes, register
+from contract.scripted import ScriptedSink
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted import ScriptedSink
 
 from logship.delivery.bulk import documents
 from logship.delivery.courier import Courier
@@ -179,6 +179,16 @@ def test_a_receipt_must_name_every_document(ledger):
     with pytest.raises(AccountingError, match="given 2 documents of batch 1 and told of 1"):
         courier(ledger, Forgetful()).step()
     assert cursor(ledger)[0] == 0
+
+
+def test_a_damaged_batch_stops_the_cursor_in_view(ledger):
+    """A batch whose bytes were damaged is not skipped: the cursor stays before it, and the status says why."""
+    commit(ledger, register(ledger))
+    ledger.connection.execute("UPDATE batch SET body = substr(body, 1, 20)")
+    one = courier(ledger, ScriptedSink())
+    assert (one.step(), one.pause) == (True, 60)
+    seq, error = cursor(ledger)
+    assert (seq, error[:33]) == (0, "batch 1 in the ledger is damaged:")
 
 
 def test_run_waits_between_attempts_and_stops_when_told(ledger):

@@ -6,8 +6,8 @@ from collections import Counter
 
 import orjson
 import pytest
-from batches import document, stored
-from scripted import ScriptedSink
+from contract.batches import document, stored
+from contract.scripted import ScriptedSink
 
 from logship.delivery.bulk import documents
 from logship.delivery.sink import SinkUnavailable

@@ -162,7 +162,7 @@ def _outcomes(pairs: list[Document], answer: Answer) -> Receipt:
     deferred: list[str] = []
     reason = ""
     for pair, item in zip(pairs, items, strict=True):
-        result: dict[str, Any] = item.get("create") or {}
+        result: dict[str, Any] = (item.get("create") if isinstance(item, dict) else None) or {}
         status = result.get("status", 0)
         if not status:
             raise SinkUnavailable("the answer lacks the status of a document")
