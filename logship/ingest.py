@@ -30,8 +30,6 @@ class _File:
     ref: FileRef
     encoder: Encoder
     joiner: Joiner
-    #: Action line and document of each, to be filled with offset and document.
-    form: bytes
     position: int
     read: int
     #: Streams that an earlier run had accounted for beyond the position.
@@ -143,9 +141,8 @@ class Ingest:
 
     def _open(self, chunk: Chunk) -> _File:
         encoder, joiner = self._bind(chunk.file)
-        form = b'{"create":{"_id":"%b-%%d"}}\n%%b\n' % chunk.file.key.encode()
         resume = self._tailer.resume.pop(chunk.file.id, {})
-        file = _File(chunk.file, encoder, joiner, form, chunk.offset, chunk.offset, resume, b"")
+        file = _File(chunk.file, encoder, joiner, chunk.offset, chunk.offset, resume, b"")
         joiner.streams |= set(resume)
         self._files[chunk.file.id] = file
         return file
@@ -170,9 +167,8 @@ class Ingest:
         if not made:
             return
         count.events += made
-        form = file.form
         dataset = datasets.setdefault(file.encoder.dataset, _Dataset())
-        dataset.parts += [form % pair for pair in zip(encoded.offsets, encoded.documents, strict=True)]
+        dataset.parts += encoded.documents
         dataset.first = min(dataset.first, min(encoded.times))
         dataset.last = max(dataset.last, max(encoded.times))
         dataset.files[file.ref.id] = dataset.files.get(file.ref.id, 0) + made

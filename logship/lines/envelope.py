@@ -8,15 +8,17 @@ a line over 16 KiB is split, and only the last part ends in a newline.
 from __future__ import annotations
 
 import json
+import re
 from itertools import accumulate
-from operator import itemgetter
 from typing import Any
 
 import orjson
 
 from logship.model import Chunk, Lines
 
-_RECORD = itemgetter("log", "stream", "time")
+_BRACE = ord("{")
+#: Colours and other control sequences of terminals (ECMA-48).
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def unwrap(chunk: Chunk) -> Lines:
@@ -27,6 +29,8 @@ def unwrap(chunk: Chunk) -> Lines:
     edges = list(accumulate([len(line) + 1 for line in raw], initial=chunk.offset))
     edges[-1] = chunk.offset + chunk.span  # a cut line is longer on disk; the last line of a file may lack its newline
     lines = _docker(raw, edges) if chunk.file.source.envelope == "docker" else _plain(chunk.data, raw, edges)
+    if b"\x1b" in chunk.data or b"\\u001b" in chunk.data:
+        lines.texts = [_ANSI.sub("", text) if "\x1b" in text else text for text in lines.texts]
     if chunk.original_length is not None:
         lines.extra.setdefault(0, {}).update(
             {"log.flags": ["truncated"], "log.original_length": chunk.original_length}
@@ -57,11 +61,13 @@ def _docker(raw: list[bytes], edges: list[int]) -> Lines:
     try:
         records = orjson.loads(b"[%b]" % b",".join(raw))
         # Each line is one object: a line that holds two, or half of one, must not shift its neighbours.
-        if len(records) != len(raw) or not all(line[:1] == b"{" for line in raw):
+        if len(records) != len(raw) or {line[0] for line in raw} != {_BRACE}:
             raise ValueError
-        logs, streams, times = map(list, zip(*map(_RECORD, records), strict=True))
+        logs = [record["log"] for record in records]
+        streams = [record["stream"] for record in records]
+        times = [record["time"] for record in records]
         whole = [text[-1:] == "\n" for text in logs]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, IndexError):
         records = [_record(line, position, extra) for position, line in enumerate(raw)]
         logs, streams, times = ([record[name] for record in records] for name in ("log", "stream", "time"))
         whole = [text[-1:] == "\n" for text in logs]

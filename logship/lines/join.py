@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from operator import sub
 from typing import Any
 
 from logship.model import Events, Lines
@@ -21,7 +23,7 @@ Starts = Callable[[str], object]
 
 def compile_starts(patterns: Sequence[str]) -> Starts | None:
     """Combine the patterns of lines that begin an event; each is anchored at the line's start."""
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns)).match if patterns else None
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.ASCII).match if patterns else None
 
 
 @dataclass(slots=True)
@@ -41,8 +43,12 @@ class _Open:
 class Joiner:
     """Joins one file's lines to events, stream by stream."""
 
-    def __init__(self, starts: Starts | None, *, max_lines: int = 1000, max_bytes: int = 1 << 20) -> None:
+    def __init__(
+        self, starts: Starts | None, alone: Starts | None = None, *, max_lines: int = 1000, max_bytes: int = 1 << 20
+    ) -> None:
         self._starts = starts
+        #: Lines that are a whole event: what follows them is never a part of it.
+        self._alone = alone
         self._max_lines = max_lines
         self._max_bytes = max_bytes
         self._events: dict[str, _Open] = {}
@@ -123,6 +129,8 @@ class Joiner:
             begins = list(range(len(texts)))
         else:
             begins = [position for position, text in enumerate(texts) if starts(text)]
+            if self._alone and len(begins) < len(texts):
+                begins = self._split_alone(texts, begins)
         first = begins[0] if begins else len(texts)
         if first:
             self._continue(stream, lines, first, now, events)
@@ -133,11 +141,24 @@ class Joiner:
         if starts is not None:
             begins.append(len(texts))
             last = begins[-2]
-            self._hold(stream, lines, last, now)
-            bounds = begins[:-1]
+            bounds = begins
+            if not self._alone or not self._alone(texts[last]):
+                self._hold(stream, lines, last, now)
+                bounds = begins[:-1]
         else:
             bounds = [*begins, len(texts)]
         self._complete(stream, lines, bounds, events)
+
+    def _split_alone(self, texts: list[str], begins: list[int]) -> list[int]:
+        """Begin an event after each line that is a whole one, where a continuation would follow."""
+        alone = self._alone
+        assert alone is not None
+        more = [
+            begin + 1
+            for begin, following in zip(begins, [*begins[1:], len(texts)], strict=True)
+            if following > begin + 1 and alone(texts[begin])
+        ]
+        return sorted({*begins, *more}) if more else begins
 
     def _complete(self, stream: str, lines: Lines, bounds: list[int], events: Events) -> None:
         """Add the events between successive bounds; the hot path."""
@@ -156,8 +177,8 @@ class Joiner:
             ]
             events.offsets += [offsets[i] for i in heads]
             events.times += [lines.times[i] for i in heads]
-            spans = [end - start for start, end in zip(offsets, ends, strict=True)]
-            sizes = [spans[i] if j - i == 1 else sum(spans[i:j]) for i, j in zip(heads, bounds[1:], strict=True)]
+            spans = list(accumulate(map(sub, ends, offsets), initial=0))
+            sizes = [spans[j] - spans[i] for i, j in zip(heads, bounds[1:], strict=True)]
             for position, (i, j) in enumerate(zip(heads, bounds[1:], strict=True)):
                 if j - i > self._max_lines:
                     events.extra.setdefault(base + position, {})["log.flags"] = ["multiline_long"]

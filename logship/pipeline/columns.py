@@ -20,17 +20,33 @@ _REQUEST_ID = re.compile(r"[0-9a-f]{10}")
 dumps = orjson.dumps
 
 
+def texts(values: Sequence[str]) -> Column:
+    """
+    Encode texts as JSON strings, all in one go.
+
+    A quote inside a string is always escaped, so `","` can only stand between
+    two of them, and a JSON text holds no newline.
+    """
+    if not values:
+        return []
+    try:
+        return dumps(values)[1:-1].replace(b'","', b'"\n"').split(b"\n")  # type: ignore[return-value]  # narrower
+    except TypeError:  # a lone surrogate
+        return [dumps(value.encode(errors="replace").decode()) for value in values]
+
+
 def keyword(values: Sequence[Any]) -> Column:
     """Encode texts as they are; objects and lists become their JSON text."""
-    try:
-        return [dumps(value) if value else None for value in values] if _texts(values) else [_any(v) for v in values]
-    except TypeError:
-        return [_any(value) for value in values]
-
-
-def _texts(values: Sequence[Any]) -> bool:
     kinds = set(map(type, values))
-    return kinds <= {str, type(None)}
+    if kinds <= _TEXT_OR_NONE:
+        if kinds == {str} and "" not in values:
+            return texts(values)
+        encoded = texts([value or "" for value in values])
+        return [value if value != b'""' else None for value in encoded]
+    return [_any(value) for value in values]
+
+
+_TEXT_OR_NONE = {str, type(None)}
 
 
 def _any(value: object) -> bytes | None:

@@ -19,7 +19,8 @@ import orjson
 from logship.model import Events, Source
 from logship.pipeline import exceptions
 from logship.pipeline.columns import Column, dumps
-from logship.pipeline.formats import JsonFormat, Messages, Parsed, RegexFormat, texts_column
+from logship.pipeline.columns import texts as texts_of
+from logship.pipeline.formats import JsonFormat, Messages, Parsed, RegexFormat
 from logship.pipeline.spec import PipelineSpec
 from logship.pipeline.template import Templates, put
 
@@ -45,7 +46,7 @@ class Redaction(Protocol):
 class Encoded:
     """Documents of one file's events; the columns are of equal length."""
 
-    offsets: list[int]
+    #: Action line and document, each with its newline.
     documents: list[bytes]
     #: `@timestamp` of each.
     times: list[str]
@@ -67,6 +68,7 @@ class Encoder:
         source: Source,
         redactor: Redaction,
         *,
+        key: str,
         constants: Mapping[str, Any],
         namespace: str = "default",
         keep_original: KeepOriginal = "unparsed",
@@ -83,10 +85,10 @@ class Encoder:
             Messages([rule for name in form.messages for rule in spec.messages[name]]) if form.messages else None
             for form in spec.formats
         ]
-        self._templates = [Templates(_with(common, form.set)) for form in spec.formats]
-        self._raw = Templates(_with(common, {"tags": ["unparsed"]}))
+        self._templates = [Templates(_with(common, form.set), key) for form in spec.formats]
+        self._raw = Templates(_with(common, {"tags": ["unparsed"]}), key)
         self._drops = [
-            (rule.name, rule.format, re.compile(rule.match)) for rule in spec.drop if rule.enabled
+            (rule.name, rule.format, re.compile(rule.match, re.ASCII)) for rule in spec.drop if rule.enabled
         ]
         #: Time of the file's last event that had one: what a line without any gets.
         self._last = ""
@@ -95,7 +97,7 @@ class Encoder:
         """Return the documents of a batch of events; no text raises."""
         texts = events.texts
         count = len(texts)
-        encoded = Encoded(events.offsets, [b""] * count, [""] * count)
+        encoded = Encoded([b""] * count, [""] * count)
         own: dict[int, dict[str, bytes]] = {
             row: {name: dumps(value) for name, value in extra.items()} for row, extra in events.extra.items()
         }
@@ -114,7 +116,6 @@ class Encoder:
         if encoded.dropped:
             kept = [row for row, document in enumerate(encoded.documents) if document]
             encoded.bytes_dropped = sum(size for size, doc in zip(events.sizes, encoded.documents, strict=True) if not doc)
-            encoded.offsets = [events.offsets[row] for row in kept]
             encoded.times = [encoded.times[row] for row in kept]
             encoded.documents = [encoded.documents[row] for row in kept]
         encoded.bytes_documents = sum(events.sizes) - encoded.bytes_dropped
@@ -134,19 +135,22 @@ class Encoder:
         rows, messages = parsed.rows, parsed.messages
         extras = self._extras(parsed, form, rules, own)
         times = self._times(parsed, events)
-        columns: list[tuple[str, Column]] = [("@timestamp", texts_column(times)), ("message", texts_column(messages))]
+        columns: list[tuple[str, Column]] = [("@timestamp", texts_of(times)), ("message", texts_of(messages))]
         columns += parsed.columns
-        if events.streams and events.streams[0]:
-            streams = events.streams
-            columns.append(("stream", [dumps(streams[row]) for row in rows]))
+        if any(events.streams):
+            names = {stream: dumps(stream) if stream else None for stream in set(events.streams)}
+            columns.append(("stream", [names[events.streams[row]] for row in rows]))
         if self._keep == "always" or (form is None and self._keep == "unparsed"):
-            columns.append(("event.original", texts_column([events.texts[row] for row in rows])))
+            columns.append(("event.original", texts_of([events.texts[row] for row in rows])))
         if self._drops:
             self._drop(form, rows, messages, encoded)
-        documents = self._encode(templates, columns, rows, extras, suspects, encoded)
-        for row, document, time in zip(rows, documents, times, strict=True):
-            encoded.documents[row] = document
-            encoded.times[row] = time
+        documents = self._encode(templates, columns, rows, events.offsets, extras, suspects, encoded)
+        if len(rows) == len(encoded.documents):
+            encoded.documents, encoded.times = documents, times
+        else:
+            for row, document, time in zip(rows, documents, times, strict=True):
+                encoded.documents[row] = document
+                encoded.times[row] = time
         if self._drops and encoded.dropped:
             for row, message in zip(rows, messages, strict=True):
                 if self._dropped(form, message):
@@ -199,35 +203,50 @@ class Encoder:
         templates: Templates,
         columns: list[tuple[str, Column]],
         rows: list[int],
+        offsets: list[int],
         extras: dict[int, dict[str, bytes]],
         suspects: frozenset[int],
         encoded: Encoded,
     ) -> list[bytes]:
-        columns = list(dict(columns).items())  # a field named twice: the later one
+        columns = _coalesced(columns)
         names = tuple(name for name, _ in columns)
         template = templates.of(names)
         ordered = [columns[number] for number in template.order]
-        table = list(zip(*(column for _, column in ordered), strict=True))
+        places = offsets if len(rows) == len(offsets) else [offsets[row] for row in rows]
+        table = list(zip(places, *(column for _, column in ordered), strict=True))
         fields = tuple(name for name, _ in ordered)
         optional = [column for _, column in columns if None in column]
         special = extras.keys() | {position for position, row in enumerate(rows) if row in suspects}
-        if not special and not optional:
+        odd = set(special)
+        for _, column in columns:
+            if None in column:  # by identity, which is quick
+                odd |= {position for position, value in enumerate(column) if value is None}
+        if not odd:
             return template.fill_all(table)  # type: ignore[arg-type]  # no column holds None
-        document = templates.document
-        fill = template.fill
-        result = []
-        for position, row in enumerate(table):
-            if position in special:
-                flat = {name: value for name, value in zip(fields, row, strict=True) if value is not None}
-                flat.update(extras.get(position, {}))
-                if rows[position] in suspects:
-                    flat = self._redact(flat, encoded)
-                result.append(document(flat))
-            elif None in row:
-                result.append(document({name: value for name, value in zip(fields, row, strict=True) if value is not None}))
-            else:
-                result.append(fill(row))  # type: ignore[arg-type]  # no None in it
-        return result
+        own = {position: table[position] for position in odd}
+        blank = (0, *[b""] * len(fields))
+        for position in odd:
+            table[position] = blank
+        documents = template.fill_all(table)  # type: ignore[arg-type]  # no row left holds None
+        for position, row in own.items():
+            if position not in special:
+                documents[position] = self._sparse(templates, fields, row)
+                continue
+            flat = {name: value for name, value in zip(fields, row[1:], strict=True) if value is not None}
+            flat.update(extras.get(position, {}))
+            if rows[position] in suspects:
+                flat = self._redact(flat, encoded)
+            documents[position] = templates.document(row[0], flat)
+        return documents
+
+    @staticmethod
+    def _sparse(templates: Templates, fields: tuple[str, ...], row: tuple[Any, ...]) -> bytes:
+        """Return the document of a row that lacks some fields."""
+        values = row[1:]
+        present = tuple([name for name, value in zip(fields, values, strict=True) if value is not None])
+        template = templates.of(present)
+        values = tuple([value for value in values if value is not None])
+        return template.fill_all([(row[0], *[values[number] for number in template.order])])[0]
 
     def _redact(self, flat: dict[str, bytes], encoded: Encoded) -> dict[str, bytes]:
         """Redact every text of a document; if that fails, the texts go and the document stays."""
@@ -261,6 +280,18 @@ class Encoder:
         for message in messages:
             if rule := self._dropped(form, message):
                 encoded.dropped[rule] = encoded.dropped.get(rule, 0) + 1
+
+
+def _coalesced(columns: list[tuple[str, Column]]) -> list[tuple[str, Column]]:
+    """Make one column of those that name the same field: the first value that is there counts."""
+    merged = dict(reversed(columns))
+    if len(merged) == len(columns):
+        return columns
+    for name in merged:
+        several = [column for field, column in columns if field == name]
+        if len(several) > 1:
+            merged[name] = [next((value for value in row if value is not None), None) for row in zip(*several, strict=True)]
+    return list(merged.items())
 
 
 def _constants(

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from logship.pipeline.columns import Column, Field, dumps, keyword
+from logship.pipeline.columns import Column, Field, dumps
 from logship.pipeline.spec import FormatSpec, MessageRule
 from logship.pipeline.times import Clock
 
@@ -47,15 +47,17 @@ class Levels:
         self._seen: dict[Any, tuple[bytes | None, bytes | None]] = {None: (None, None), "": (None, None)}
 
     def columns(self, values: Sequence[Any]) -> list[tuple[str, Column]]:
-        """Return `log.level` and `log.original_level`."""
+        """Return `log.level` and, where it says more, `log.original_level`."""
         seen = self._seen
         try:
-            pairs = [seen[value] for value in values]
-        except (KeyError, TypeError):
-            pairs = [self._pair(value) for value in values]
-        columns: list[tuple[str, Column]] = [("log.level", [pair[0] for pair in pairs])]
-        if any(pair[1] for pair in pairs):
-            columns.append(("log.original_level", [pair[1] for pair in pairs]))
+            kinds = set(values)
+            pairs = {value: seen[value] if value in seen else self._pair(value) for value in kinds}
+        except TypeError:  # a JSON list or object where a level was expected
+            values = [str(value) for value in values]
+            pairs = {value: self._pair(value) for value in set(values)}
+        columns: list[tuple[str, Column]] = [("log.level", [pairs[value][0] for value in values])]
+        if any(pair[1] for pair in pairs.values()):
+            columns.append(("log.original_level", [pairs[value][1] for value in values]))
         return columns
 
     def _pair(self, value: Any) -> tuple[bytes | None, bytes | None]:
@@ -76,7 +78,7 @@ class RegexFormat:
         assert spec.match is not None
         whole = bool(_WHOLE.search(spec.match))
         # What a pattern leaves over is never lost: it goes to the message.
-        pattern = re.compile(spec.match if whole else rf"(?:{spec.match})(?P<_over>(?s:.*))")
+        pattern = re.compile(spec.match if whole else rf"(?:{spec.match})(?P<_over>(?s:.*))", re.ASCII)
         self._match = pattern.match
         index = {name: number - 1 for name, number in pattern.groupindex.items()}
         self._index = index
@@ -115,7 +117,9 @@ class RegexFormat:
             times = [""] * len(rows)
         messages: list[str]
         if "message" in index:
-            messages = [text or "" for text in groups[index["message"]]]
+            messages = list(groups[index["message"]])
+            if None in messages:
+                messages = [text or "" for text in messages]
         else:
             messages = [texts[row] for row in rows]
         if "_over" in index and "message" in index and any(groups[index["_over"]]):
@@ -132,14 +136,16 @@ class JsonFormat:
     def __init__(self, spec: FormatSpec, zone: str) -> None:
         self._clock = Clock([spec.time] if isinstance(spec.time, str) else spec.time, zone)
         self._levels = Levels(spec.levels)
-        self._groups = {name: _path(path) for name, path in spec.groups.items()}
+        groups = {name: [paths] if isinstance(paths, str) else paths for name, paths in spec.groups.items()}
+        self._groups = {name: _first(paths) for name, paths in groups.items()}
         self._fields = [
             (_path(path), Field(target))
             for path, targets in spec.fields.items()
             for target in ([targets] if isinstance(targets, str) else targets)
         ]
         self._require = spec.require
-        self._used = {path.split(".")[0] for path in [*spec.groups.values(), *spec.fields]} | {*spec.groups.values(), *spec.fields}
+        paths = [*spec.fields, *(path for several in groups.values() for path in several)]
+        self._used = {path.split(".")[0] for path in paths} | set(paths)
         self.spec = spec
 
     def parse(self, texts: Sequence[str], rows: list[int]) -> tuple[Parsed | None, list[int]]:
@@ -187,6 +193,18 @@ class JsonFormat:
         return Parsed(rows, times, messages, columns)
 
 
+def _first(paths: Sequence[str]) -> Any:
+    """Return a function that gets the first of several paths that is there."""
+    if len(paths) == 1:
+        return _path(paths[0])
+    gets = [_path(path) for path in paths]
+
+    def get(value: dict[str, Any]) -> Any:
+        return next((found for one in gets if (found := one(value)) not in (None, "")), None)
+
+    return get
+
+
 def _path(name: str) -> Any:
     """Return a function that gets a dotted path of an object; a key that holds the dots itself comes first."""
     if "." not in name:
@@ -211,7 +229,7 @@ class Messages:
 
     def __init__(self, rules: Sequence[MessageRule]) -> None:
         self._rules = [
-            (rule, re.compile(rule.match), [(group, Field(target)) for group, target in rule.fields.items()])
+            (rule, re.compile(rule.match, re.ASCII), [(group, Field(target)) for group, target in rule.fields.items()])
             for rule in rules
         ]
         anchored = {re.escape(rule.literal) for rule in rules if rule.literal and rule.match.startswith(re.escape(rule.literal))}
@@ -242,14 +260,3 @@ class Messages:
                         extra[name] = column[0]
             return extra | {name: dumps(value) for name, value in rule.set.items()}
         return {}
-
-
-def texts_column(values: Sequence[str]) -> Column:
-    """Encode texts, keeping empty ones."""
-    try:
-        return [dumps(value) for value in values]
-    except TypeError:
-        return [dumps(value.encode(errors="replace").decode()) for value in values]
-
-
-__all__ = ["JsonFormat", "Levels", "Messages", "Parsed", "RegexFormat", "keyword", "texts_column"]

@@ -60,7 +60,8 @@ class FormatSpec(_Strict):
     require: list[str] = []
     time: str | list[str] = "iso"
     levels: dict[str, str] = {}
-    groups: dict[str, str] = {}
+    #: Special group to path, or to several: the first that is there counts.
+    groups: dict[str, str | list[str]] = {}
     fields: dict[str, Target | list[Target]] = {}
     set: dict[str, Any] = {}
     exception: Literal["python", "java", "go", "node"] | None = None
@@ -95,6 +96,8 @@ class PipelineSpec(_Strict):
     dataset: str | None = None
     priority: int = 0
     starts: list[Pattern] = []
+    #: Lines that begin an event and are all of it: what follows is not a part of it, whatever it is.
+    alone: list[Pattern] = []
     formats: list[FormatSpec] = []
     messages: dict[str, list[MessageRule]] = {}
     drop: list[DropRule] = []

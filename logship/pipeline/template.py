@@ -11,32 +11,29 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
+from orjson import dumps
 
 _SLOT = re.compile(rb'"\\u0000(\d+)\\u0000"')
 
 
 class Template:
-    """The JSON of documents that have the same fields."""
+    """The action line and the JSON of documents that have the same fields."""
 
     __slots__ = ("_form", "order")
 
-    def __init__(self, fields: Sequence[str], constants: Mapping[str, Any]) -> None:
+    def __init__(self, fields: Sequence[str], constants: Mapping[str, Any], key: str) -> None:
         tree: dict[str, Any] = {}
         for number, name in enumerate(fields):
             put(tree, name, f"\0{number}\0")
         _merge(tree, constants)
-        parts = _SLOT.split(orjson.dumps(tree).replace(b"%", b"%%"))
-        self._form = b"%b".join(parts[::2])
+        parts = _SLOT.split(dumps(tree).replace(b"%", b"%%"))
+        action = b'{"create":{"_id":"%b-%%d"}}\n' % key.encode()
+        self._form = action + b"%b".join(parts[::2]) + b"\n"
         #: Which field each slot takes, by its number in `fields`.
         self.order = tuple(int(number) for number in parts[1::2])
 
-    def fill(self, values: tuple[bytes, ...]) -> bytes:
-        """Return the document for JSON values in the order of `order`."""
-        return self._form % values
-
-    def fill_all(self, rows: Sequence[tuple[bytes, ...]]) -> list[bytes]:
-        """Return a document for each row of JSON values in the order of `order`."""
+    def fill_all(self, rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
+        """Return action line and document for each row: its offset, then JSON values in the order of `order`."""
         form = self._form
         return [form % row for row in rows]
 
@@ -44,23 +41,25 @@ class Template:
 class Templates:
     """Templates of one file and format, one for each set of fields that occurs."""
 
-    def __init__(self, constants: Mapping[str, Any]) -> None:
+    def __init__(self, constants: Mapping[str, Any], key: str) -> None:
         self._constants = constants
+        self._key = key
         self._known: dict[tuple[str, ...], Template] = {}
 
     def of(self, fields: tuple[str, ...]) -> Template:
         """Return the template for documents with these fields."""
         template = self._known.get(fields)
         if template is None:
-            template = self._known[fields] = Template(fields, self._constants)
+            if len(self._known) > 1000:
+                self._known.clear()
+            template = self._known[fields] = Template(fields, self._constants, self._key)
         return template
 
-    def document(self, fields: Mapping[str, bytes]) -> bytes:
-        """Return the document with these fields (dotted name to JSON value)."""
-        names = tuple(fields)
-        template = self.of(names)
+    def document(self, offset: int, fields: Mapping[str, bytes]) -> bytes:
+        """Return action line and document with these fields (dotted name to JSON value)."""
+        template = self.of(tuple(fields))
         values = tuple(fields.values())
-        return template.fill(tuple([values[number] for number in template.order]))
+        return template.fill_all([(offset, *[values[number] for number in template.order])])[0]
 
 
 def put(tree: dict[str, Any], name: str, value: object) -> None:

@@ -26,43 +26,54 @@ class Clock:
         self._formats = formats
         self._zone = _zone(zone) or UTC
         self._seconds: dict[str, str] = {}
+        self._epoch = any(form == "epoch" for form in formats)
         self._last: datetime | None = None
+        #: The last stamp converted lies in an hour that a clock change repeats.
+        self._doubtful = False
 
     def convert(self, stamps: Sequence[str | None], fractions: Sequence[str | None] | None = None) -> list[str]:
         """Return ISO 8601 UTC for each stamp, "" where it is none; the fraction's digits are kept (at most nine)."""
         known = self._seconds
         if len(known) > _KEPT:
             known.clear()
-        result = []
-        for position, stamp in enumerate(stamps):
-            fraction = fractions[position] if fractions is not None else None
-            seconds = known.get(stamp) if stamp else ""
-            if seconds is None:
-                assert stamp is not None
-                seconds, fraction = self._parse(stamp, fraction)
-            if not seconds:
-                result.append("")
-            elif fraction:
-                result.append(f"{seconds}.{fraction[:9]}Z")
-            else:
-                result.append(seconds + "Z")
-        return result
+        try:  # all of them seen before, as is usual
+            if fractions is None:
+                return [known[stamp] + "Z" for stamp in stamps]  # type: ignore[index]  # None is not known
+            if len(max(fractions, key=len)) <= 9 and "" not in fractions:  # type: ignore[arg-type,type-var]  # or TypeError
+                return [f"{known[stamp]}.{digits}Z" for stamp, digits in zip(stamps, fractions, strict=True)]  # type: ignore[index]
+        except (KeyError, TypeError):
+            pass  # some are new or absent: one by one
+        fill = fractions if fractions is not None else [None] * len(stamps)
+        return [self._one(stamp, digits) if stamp else "" for stamp, digits in zip(stamps, fill, strict=True)]
 
-    def _parse(self, stamp: str, fraction: str | None) -> tuple[str, str | None]:
-        text, inner = stamp.strip(), None
-        if found := _FRACTION.search(text):
-            inner = found[1]
-            text = text[: found.start()] + text[found.end() :]
+    def _one(self, stamp: str, digits: str | None) -> str:
+        whole = stamp
+        if not digits:
+            if self._epoch:
+                whole, _, digits = stamp.partition(".")
+            elif found := _FRACTION.search(stamp):
+                digits = found[1]
+                whole = stamp[: found.start()] + stamp[found.end() :]
+        seconds = self._seconds.get(whole)
+        if seconds is None:
+            seconds, more = self._parse(whole.strip())
+            digits = digits or more
+            if seconds and not more and not self._doubtful:
+                self._seconds[whole] = seconds
+        if not seconds:
+            return ""
+        return f"{seconds}.{digits[:9]}Z" if digits else seconds + "Z"
+
+    def _parse(self, text: str) -> tuple[str, str | None]:
         for form in self._formats:
             try:
-                moment, digits = self._moment(text if form != "epoch" else stamp.strip(), form)
+                moment, digits = self._moment(text, form)
+                seconds = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
             except (ValueError, OverflowError, OSError):
                 continue
-            seconds = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
-            if inner is None and digits is None and not self._ambiguous(moment):
-                self._seconds[stamp] = seconds
             self._last = moment
-            return seconds, fraction or inner or digits
+            self._doubtful = self._ambiguous(moment)
+            return seconds, digits
         return "", None
 
     def _moment(self, text: str, form: str) -> tuple[datetime, str | None]:
@@ -85,9 +96,10 @@ class Clock:
         elif "%Z" in form:
             form = form.replace(" %Z", "").replace("%Z", "")
             zone, text = _trailing_zone(text)
-        moment = datetime.strptime(text if "%Y" in form or "%y" in form else f"2000 {text}", form if "%Y" in form or "%y" in form else f"%Y {form}")  # noqa: DTZ007, E501  # located below
-        if "%Y" not in form and "%y" not in form:
-            moment = self._year(moment)
+        if "%Y" in form or "%y" in form:
+            moment = datetime.strptime(text, form)  # noqa: DTZ007  # located below
+        else:
+            moment = self._year(datetime.strptime(f"2000 {text}", f"%Y {form}"))  # noqa: DTZ007  # located below
         return self._located(moment.replace(tzinfo=zone) if zone else moment), None
 
     def _year(self, moment: datetime) -> datetime:
@@ -113,20 +125,18 @@ class Clock:
 def _trailing_zone(text: str) -> tuple[tzinfo | None, str]:
     if found := _OFFSET.search(text):
         return _named(found[0].strip()), text[: found.start()]
-    if (found := _ZONE_NAME.search(text)) and (zone := _zone(found[1])):
-        return zone, text[: found.start()]
+    if (found := _ZONE_NAME.search(text)) and found[1] not in {"AM", "PM"}:
+        return _zone(found[1]), text[: found.start()]  # an abbreviation that is no zone's name: the source's zone
     return None, text
 
 
-def _named(text: str) -> tzinfo:
+def _named(text: str) -> tzinfo | None:
     if text == "Z":
         return UTC
     if found := _OFFSET.fullmatch(text):
         minutes = int(found[2]) * 60 + int(found[3] or 0)
         return timezone(timedelta(minutes=-minutes if found[1] == "-" else minutes))
-    if zone := _zone(text):
-        return zone
-    raise ValueError(text)
+    return _zone(text)
 
 
 def _zone(name: str) -> tzinfo | None:

@@ -182,3 +182,17 @@ def test_every_byte_and_line_is_in_one_event_or_skipped(lines, cuts):
     rest = joiner.flush(math.inf)
     assert offset == size + sum(rest.sizes) + rest.skipped
     assert {} == joiner.pending()
+
+
+def test_a_line_that_is_a_whole_event_takes_nothing_after_it():
+    """What follows a line that stands alone begins an event, in this chunk and in the next."""
+    joiner = Joiner(compile_starts([r"\{", r"\d\d:\d\d "]), compile_starts([r"\{.*\}$"]))
+    events = joiner.feed(unwrap(chunk(b"{1}\nplain\nmore\n00:00 a\n b\n{2}\n")), 0)
+    assert ["{1}", "plain\nmore", "00:00 a\n b", "{2}"] == events.texts
+    assert {} == joiner.pending()
+
+
+def test_colours_come_off():
+    """A terminal's control sequences are no text, as bytes and as a Docker record's escapes."""
+    assert ["red done"] == unwrap(chunk(b"\x1b[31mred\x1b[0m done\n")).texts
+    assert ["red"] == unwrap(chunk(record("\x1b[31mred\x1b[0m\n"), "docker")).texts

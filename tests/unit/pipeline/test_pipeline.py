@@ -64,10 +64,10 @@ class Broken(Marks):
 
 def encode(*texts: str, redactor=None, zone="UTC", envelope="", **options):
     """Give the documents of some texts."""
-    encoder = Encoder(PipelineSpec.model_validate(SPEC), Source("api", zone=zone), redactor or Marks(), constants={"host": {"name": "h%d"}}, **options)
+    encoder = Encoder(PipelineSpec.model_validate(SPEC), Source("api", zone=zone), redactor or Marks(), key="k", constants={"host": {"name": "h%d"}}, **options)
     events = Events(list(range(len(texts))), [len(t) for t in texts], list(texts), [envelope] * len(texts), [""] * len(texts))
     encoded = encoder.encode(events)
-    return [orjson.loads(document) for document in encoded.documents], encoded
+    return [orjson.loads(document.split(b"\n")[1]) for document in encoded.documents], encoded
 
 
 def test_a_line_becomes_a_nested_document():
@@ -150,7 +150,8 @@ def test_when_redaction_fails_the_document_stays_and_the_text_goes():
 def test_what_a_rule_drops_is_counted_by_its_name():
     """A dropped event makes no document; its bytes and its rule are known."""
     documents, encoded = encode("2025-11-20 08:00:07.412 INFO [a.py:8] - health", "2025-11-20 08:00:07.412 INFO [a.py:8] - x")
-    assert (["x"], {"health": 1}, 46, [1]) == ([d["message"] for d in documents], encoded.dropped, encoded.bytes_dropped, encoded.offsets)
+    assert (["x"], {"health": 1}, 46) == ([d["message"] for d in documents], encoded.dropped, encoded.bytes_dropped)
+    assert encoded.documents[0].startswith(b'{"create":{"_id":"k-1"}}\n')
 
 
 @pytest.mark.parametrize(
@@ -228,8 +229,9 @@ def test_what_was_raised_is_found_in_each_language(kind, text, message, type_, e
 
 def test_fields_that_collide_are_both_kept():
     """A value where an object is needed moves into it."""
-    made = Templates({"user": "x"}).document({"user.id": b'"1"', "user": b'"name"'})
-    assert {"user": {"id": "1", "value": "name"}} == orjson.loads(made)
+    made = Templates({"user": "x"}, "k").document(7, {"user.id": b'"1"', "user": b'"name"'})
+    action, document, _ = made.split(b"\n")
+    assert ({"create": {"_id": "k-7"}}, {"user": {"id": "1", "value": "name"}}) == (orjson.loads(action), orjson.loads(document))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Benchmarks: documents per CPU second against a bare reference loop, and resident memory."""

@@ -1,0 +1,5 @@
+"""`python -m logship`."""
+
+from logship.cli import main
+
+main()
