@@ -68,8 +68,8 @@ def configure(level: Level = "info", format: Format = "auto", stream: TextIO | N
     )
     # Libraries log whole requests below warning; a request holds documents.
     logging.basicConfig(level=max(least, logging.WARNING), handlers=[_Forward()], force=True)
-    atexit.unregister(_close)
-    atexit.register(_close)
+    atexit.unregister(close)
+    atexit.register(close)
     global _active
     _active = repeats
 
@@ -187,7 +187,8 @@ class _Forward(logging.Handler):
 _active: Repeats | None = None
 
 
-def _close() -> None:
+def close() -> None:
+    """Report what is still held back; done at exit too."""
     if _active is not None and not sys.stderr.closed:
         _active.close()
 

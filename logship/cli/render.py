@@ -216,7 +216,9 @@ def _text(document: Document) -> str:
     message = field(document, "message")
     if message is None:
         message = field(document, "event.original")
-    return (message if isinstance(message, str) else as_json(message or "")).rstrip("\n")
+    if message is None:
+        return ""
+    return (message if isinstance(message, str) else as_json(message)).rstrip("\n")
 
 
 def _local(stamp: str, today: str) -> str:

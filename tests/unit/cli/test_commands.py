@@ -1,0 +1,186 @@
+"""The commands that read the ledger and the settings."""
+
+import json
+
+import orjson
+import pytest
+
+from logship.ledger.ledger import Ledger
+
+
+def test_search_prints_the_newest_first(run, state):
+    """Each event shows time, service, level and message; a traceback is indented below."""
+    result = run("search", "--state-dir", state)
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert [line.split()[2:4] for line in lines if not line.startswith(" ")] == [
+        ["worker", "WARN"],
+        ["api", "ERROR"],
+        ["api", "INFO"],
+    ]
+    assert "    ValueError: boom" in lines
+
+
+def test_search_shows_control_characters_instead_of_obeying_them(run, state):
+    """An escape sequence in a log cannot recolour or ring the terminal."""
+    output = run("search", "超时", "--state-dir", state).output
+    assert "任务超时 \\x1b[31mred\\x07" in output
+    assert "\x1b" not in output
+
+
+def test_search_takes_several_words_and_options(run, state):
+    """Words are one query; --service, --since, --until, --limit and --reverse narrow and order it."""
+
+    def found(*arguments):
+        result = run("search", *arguments, "--state-dir", state, "--fields", "message")
+        assert result.exit_code == 0, result.output
+        return [line.split()[0] for line in result.output.splitlines()]
+
+    assert found("log.level:error", "AND", "service.name:api") == ["Exception"]
+    assert found("--service", "api") == ["Exception", "cache"]
+    assert found("--since", "2025-11-20T08:05:00Z") == ["任务超时", "Exception"]
+    assert found("--until", "2025-11-20T08:05:00Z") == ["cache"]
+    assert found("--limit", "1", "--reverse") == ["cache"]
+
+
+def test_search_prints_json_lines(run, state):
+    """--json gives whole documents with their id, or the named fields."""
+    whole = [json.loads(line) for line in run("search", "--json", "--state-dir", state).output.splitlines()]
+    assert [one["service"]["name"] for one in whole] == ["worker", "api", "api"]
+    assert all(one["_id"] for one in whole)
+    some = run("search", "warmed", "--json", "--fields", "log.level,absent", "--state-dir", state).output
+    assert {k: v for k, v in json.loads(some).items() if k != "_id"} == {"log.level": "info", "absent": None}
+
+
+def test_search_counts(run, state):
+    """--count prints a number and nothing else."""
+    assert run("search", "service.name:api", "--count", "--state-dir", state).output == "2\n"
+    assert json.loads(run("search", "--count", "--json", "--state-dir", state).output) == {"count": 3}
+
+
+def test_a_wrong_query_points_at_the_character(run, state):
+    """A query that cannot be parsed ends with 3 and a mark below the place."""
+    result = run("search", "a AND", "--state-dir", state)
+    assert result.exit_code == 3
+    assert result.stderr.splitlines()[1:3] == ["  a AND", "       ^"]
+
+
+def test_a_wrong_date_is_a_usage_error(run, state):
+    """--since names what it could not read."""
+    result = run("search", "--since", "yesterdayish", "--state-dir", state)
+    assert result.exit_code == 2
+    assert "--since" in result.stderr
+    assert "yesterdayish" in result.stderr
+
+
+def test_status_shows_files_sinks_and_that_the_books_close(run, state):
+    """The counts of files and sinks are there, and the sum is written out."""
+    result = run("status", "--state-dir", state)
+    assert result.exit_code == 0, result.output
+    rows = [line.split("\t") for line in result.output.splitlines()]
+    assert rows[1][:2] == ["api", "/logs/api.log"]
+    assert ["elasticsearch", "2", "0", "1", "0", "-"] in rows
+    assert "bytes: 90 read = 90 in documents + 0 dropped by rule + 0 without a line + 0 pending" in result.output
+    assert "accounting: closes; 3 documents, 1 leaves in the audit log" in result.output
+
+
+def test_status_as_json(run, state):
+    """--json gives all of it to programs."""
+    found = json.loads(run("status", "--json", "--state-dir", state).output)
+    assert found["closes"]
+    assert found["sinks"][0]["rejected"] == 1
+
+
+def test_status_of_books_that_do_not_close_fails(run, state):
+    """A byte without an outcome ends with 9 and says which file."""
+    with Ledger.open(state) as ledger:
+        ledger.connection.execute("UPDATE file SET read = 1000, position = 1000")
+    result = run("status", "--state-dir", state)
+    assert result.exit_code == 9
+    assert "DOES NOT CLOSE" in result.stdout
+    assert "error: /logs/api.log: read 1000 bytes" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["status"], ["search"], ["rejected", "list"]])
+def test_without_a_ledger_the_directory_is_named(run, tmp_path, command):
+    """A state directory without a ledger is an error with a next step, never a traceback."""
+    result = run(*command, "--state-dir", tmp_path / "nowhere")
+    assert result.exit_code == 4
+    assert str(tmp_path / "nowhere") in result.stderr
+    assert "hint:" in result.stderr
+
+
+def test_rejected_documents_are_listed_and_shown(run, state):
+    """The list has the reason; show has the document."""
+    listed = run("rejected", "list", "--state-dir", state).output
+    assert "document_parsing_exception: no such field" in listed
+    number = listed.splitlines()[1].split("\t")[0]
+    shown = json.loads(run("rejected", "show", number, "--state-dir", state).output)
+    assert shown["document"]["message"] == "Exception on /console/api/apps [POST]"
+    assert json.loads(run("rejected", "list", "--json", "--state-dir", state).output) == shown
+
+
+def test_a_rejected_document_is_marked_for_replay(run, state):
+    """Without a running agent the mark is set at once."""
+    result = run("rejected", "replay", "--all", "--state-dir", state)
+    assert result.output == "the agent sends them when it runs next\n"
+    assert json.loads(run("rejected", "list", "--json", "--state-dir", state).output)["replay"]
+
+
+def test_a_running_agent_is_asked_to_replay(run, state):
+    """While an agent holds the ledger, the wish is left for it."""
+    with Ledger.open(state):
+        result = run("rejected", "replay", "1", "--state-dir", state)
+    assert result.output == "the running agent was asked to send them\n"
+    (wish,) = (state / "requests").glob("*.json")
+    assert orjson.loads(wish.read_bytes()) == {"action": "replay", "numbers": [1]}
+
+
+def test_discarding_asks_first(run, state):
+    """Without --yes the answer decides; the documents stay counted as rejected."""
+    assert "nothing was deleted" in run("rejected", "discard", "--all", "--state-dir", state, input="n\n").output
+    assert "deleted" in run("rejected", "discard", "1", "--yes", "--state-dir", state).output
+    assert run("rejected", "list", "--json", "--state-dir", state).output == ""
+    assert json.loads(run("status", "--json", "--state-dir", state).output)["sinks"][0]["rejected"] == 1
+
+
+def test_rejected_needs_numbers_or_all(run, state):
+    """Neither nothing nor both may be named, and a number must exist."""
+    assert run("rejected", "replay", "--state-dir", state).exit_code == 2
+    assert run("rejected", "discard", "1", "--all", "--state-dir", state).exit_code == 2
+    missing = run("rejected", "replay", "99", "--state-dir", state)
+    assert missing.exit_code == 1
+    assert "no rejected document has the number 99" in missing.stderr
+
+
+def test_config_show_masks_secrets_and_names_origins(run, tmp_path):
+    """Every option is shown with its origin; secrets never."""
+    path = tmp_path / "c.yaml"
+    path.write_text("elasticsearch:\n  hosts: [http://a:9200]\n  api_key: s3cret\n")
+    output = run("config", "show", "--config", path, env={"LOGSHIP_NAMESPACE": "mine"}).output
+    rows = {line.split("\t")[0]: line.split("\t")[1:] for line in output.splitlines()}
+    assert rows["elasticsearch.api_key"] == ['"********"', f"{path} line 3"]
+    assert rows["namespace"] == ['"mine"', "LOGSHIP_NAMESPACE"]
+    assert rows["log.level"] == ['"info"', "default"]
+    assert "s3cret" not in output + run("config", "show", "--json", "--config", path).output
+
+
+def test_config_check_tells_good_from_bad(run, tmp_path):
+    """A good configuration ends with 0; every mistake of a bad one has a line, and the end is 2."""
+    path = tmp_path / "c.yaml"
+    path.write_text("namespace: a\n")
+    assert run("config", "check", "--config", path).output == f"good: {path}; 1 of 48 options are set\n"
+    path.write_text("namespac: a\nstor: {}\n")
+    bad = run("config", "check", "--config", path)
+    assert bad.exit_code == 2
+    assert bad.stderr.splitlines()[:2] == [
+        f"error: {path} line 1: namespac is not an option; did you mean namespace?",
+        f"error: {path} line 2: stor is not an option; did you mean store?",
+    ]
+
+
+def test_tail_refuses_a_wrong_pattern(run):
+    """--grep says what is wrong and where."""
+    result = run("tail", "--grep", "a(")
+    assert result.exit_code == 2
+    assert "unterminated subpattern at character 2" in result.stderr
