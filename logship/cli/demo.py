@@ -11,8 +11,14 @@ from logship.cli.shared import Command
     cls=Command, examples=["logship demo", "logship demo --once          no terminal needed; exit 0 if all adds up"]
 )
 @click.option("--once", is_flag=True, help="Run through without a terminal and check the counts.")
-def demo(once: bool) -> None:
-    """Run a Dify-shaped stack that writes logs, and ship, show, search and account for them."""
+@click.option("--seconds", type=click.FloatRange(1), help="How long the stack writes. Default: 20, with --once less.")
+@click.pass_context
+def demo(ctx: click.Context, once: bool, seconds: float | None) -> None:
+    """
+    Run a Dify-shaped stack that writes logs, and ship, show, search and account for them.
+
+    Everything lies in a directory of its own; nothing of yours is read or changed.
+    """
     from logship.demo import run_demo
 
-    run_demo(once=once)
+    ctx.exit(run_demo(once, seconds))

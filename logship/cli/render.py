@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import orjson
@@ -107,12 +108,12 @@ def cells(document: Document, names: Sequence[str]) -> str:
     return "\t".join(_cell(field(document, name)) for name in names)
 
 
-def table(title: str, headers: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[int] = ()) -> None:
-    """Print a table: boxed on a terminal, tab-separated in a pipe."""
+def table(title: str, headers: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[int] = (),
+          wide: int = -1) -> None:  # fmt: skip
+    """Print a table: boxed on a terminal, where the `wide` column gives way; tab-separated in a pipe."""
     lines = [[_cell(cell) for cell in row] for row in rows]
     if not terminal():
-        click.echo("\t".join(headers))
-        for line in lines:
+        for line in [headers, *lines]:
             click.echo("\t".join(line))
         return
     from rich import box
@@ -120,25 +121,27 @@ def table(title: str, headers: Sequence[str], rows: Iterable[Sequence[object]], 
     from rich.table import Table
     from rich.text import Text
 
-    boxed = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    boxed = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for index, header in enumerate(headers):
-        boxed.add_column(header, justify="right" if index in numbers else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if index in numbers else "left"
+        boxed.add_column(header, justify=justify, overflow="fold", no_wrap=index != wide % len(headers))
     for line in lines:
         boxed.add_row(*(Text(cell) for cell in line))
-    Console(no_color=not colours()).print(boxed)
+    Console(no_color=not colours(), highlight=False).print(boxed)
 
 
 def status(found: Status) -> None:
     """Print the books."""
     table(
         "files",
-        ["service", "path", "state", "read", "position", "lag", "behind", "lines", "documents", "dropped", "pending"],
+        ["service", "file", "state", "read", "position", "lag", "behind", "events", "dropped"],
         [
-            (one.service, one.path, one.state, one.read, one.position, size(one.lag_bytes), f"{one.lag_seconds:.0f} s",
-             one.lines, one.events, sum(one.dropped.values()), one.bytes_pending)
+            (one.service, _file(one.path), one.state, _bytes(one.read), _bytes(one.position), _bytes(one.lag_bytes),
+             f"{one.lag_seconds:.0f} s", one.events, sum(one.dropped.values()))
             for one in found.files
         ],
-        numbers=range(3, 11),
+        numbers=range(3, 9),
+        wide=1,
     )  # fmt: skip
     click.echo()
     table(
@@ -159,8 +162,9 @@ def status(found: Status) -> None:
         "without a line": sum(one.bytes_skipped for one in found.files),
         "pending": sum(one.bytes_pending for one in found.files),
     }
-    sums = " + ".join(f"{count} {what}" for what, count in parts.items())
-    click.echo(f"bytes: {read} read = {sums}")
+    click.echo(f"bytes\n  {read:>14,} read")
+    for sign, (what, count) in zip("=+++", parts.items(), strict=True):
+        click.echo(f"{sign} {count:>14,} {what}")
     for one in found.files:
         for rule, count in one.dropped.items():
             click.echo(f"dropped: {count} by {rule} in {visible(one.path)}")
@@ -173,9 +177,17 @@ def rejected(rows: Sequence[RejectedRow]) -> None:
     """Print refused documents, one a line."""
     table(
         "rejected",
-        ["number", "at", "sink", "dataset", "status", "reason", "id", "to be sent"],
+        ["number", "at", "sink", "dataset", "status", "replay", "reason"],
         [
-            (row.number, row.at, row.sink, row.dataset, row.status, row.reason, row.id, "yes" if row.replay else "")
+            (
+                row.number,
+                row.at[5:19].replace("T", " "),
+                row.sink,
+                row.dataset,
+                row.status,
+                "yes" if row.replay else "no",
+                row.reason,
+            )
             for row in rows
         ],
         numbers=(0, 4),
@@ -186,8 +198,8 @@ def settings(found: Effective) -> None:
     """Print every option, its value and where it came from."""
     table(
         "settings",
-        ["option", "value", "from"],
-        [(value.name, "-" if value.value is None else as_json(value.value), value.origin) for value in found.values()],
+        ["option", "from", "value"],
+        [(value.name, value.origin, "-" if value.value is None else as_json(value.value)) for value in found.values()],
     )
 
 
@@ -199,6 +211,16 @@ def size(count: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} TiB"
+
+
+def _bytes(count: int) -> str:
+    return size(count) if terminal() else str(count)
+
+
+def _file(path: str) -> str:
+    """Shorten a container's path on a terminal: its id is in it twice, 64 digits each."""
+    found = re.search(r"([0-9a-f]{12})[0-9a-f]{52}(-json\.log.*)$", path)
+    return f"…/{found[1]}{found[2]}" if found and terminal() else path
 
 
 def _paint(colour: bool, text: str, **style: Any) -> str:  # noqa: ANN401
