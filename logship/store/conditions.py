@@ -87,7 +87,7 @@ class Conditions:
         """Return the condition that a document has any value in a field, or any field below it."""
         if name in BY_FIELD:
             return f'("{BY_FIELD[name].name}" IS NOT NULL)'
-        return self._any(name, lambda x: f"{x} NOT IN ('{{}}', '[]')")
+        return "(" + " OR ".join(f"has_value(document, {self.bind(path)})" for path in _paths(name)) + ")"
 
     def leaf(self, name: str, term: Term) -> str | None:
         """
@@ -125,10 +125,7 @@ class Conditions:
             value = f'"{column.name}"'
             typed = value if column.sql_type != "VARCHAR" else _CASTS.get(kind, "{}").format(value)
             return f"coalesce({condition(typed)}, false)"
-        paths = [json_path(name)]
-        dotted = [root for root in FLATTENED if name.startswith(root + ".") and "." in name[len(root) + 1 :]]
-        paths += [json_path(root) + json_key(name[len(root) + 1 :]) for root in dotted]
-        values = [f"field_values(document, {self.bind(path)})" for path in paths]
+        values = [f"field_values(document, {self.bind(path)})" for path in _paths(name)]
         found = values[0] if len(values) == 1 else f"list_concat({', '.join(values)})"
         typed = _CASTS.get(kind, "{}").format("x")
         return f"coalesce(list_bool_or(list_transform({found}, lambda x: {condition(typed)})), false)"
@@ -237,6 +234,12 @@ class Conditions:
 
 
 _NAMES = {Kind.LONG: "whole numbers", Kind.DOUBLE: "numbers", Kind.DATE: "dates", Kind.IP: "addresses"}
+
+
+def _paths(name: str) -> list[str]:
+    """Return where a field may be in a document: below a flattened object a key may hold dots."""
+    dotted = [root for root in FLATTENED if name.startswith(root + ".") and "." in name[len(root) + 1 :]]
+    return [json_path(name), *(json_path(root) + json_key(name[len(root) + 1 :]) for root in dotted)]
 
 
 def _decimal(name: str, text: str) -> Decimal:

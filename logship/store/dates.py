@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 
 _ISO = re.compile(
@@ -32,7 +34,8 @@ def parse_when(text: str, now: datetime) -> datetime:
     """
     ago = _AGO.fullmatch(text.strip())
     if ago:
-        return now - int(ago[1]) * _UNITS[ago[2]]
+        with _representable(text):
+            return now - int(ago[1]) * _UNITS[ago[2]]
     return interval(text.strip(), now)[0]
 
 
@@ -40,14 +43,24 @@ def interval(text: str, now: datetime) -> tuple[datetime, datetime]:
     """
     Return the half-open interval a date stands for: a day for `2025-11-20`, a millisecond for a full stamp.
 
-    A rounding (`now/d`) widens it to the unit. Raises ValueError when the text is no date.
+    As in Elasticsearch, `2025-11` is the first day of that month (`2025-11||/M` is the month). A rounding (`now/d`)
+    widens it to the unit. Raises ValueError when the text is no date.
     """
-    if text.startswith("now"):
-        low = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        return _calculate(low, low + timedelta(milliseconds=1), text[3:], text)
-    anchor, bar, math = text.partition("||")
-    low, high = _anchor(anchor)
-    return _calculate(low, high, math, text) if bar else (low, high)
+    with _representable(text):
+        if text.startswith("now"):
+            low = now.replace(microsecond=now.microsecond // 1000 * 1000)
+            return _calculate(low, low + timedelta(milliseconds=1), text[3:], text)
+        anchor, bar, math = text.partition("||")
+        low, high = _anchor(anchor)
+        return _calculate(low, high, math, text) if bar else (low, high)
+
+
+@contextmanager
+def _representable(text: str) -> Iterator[None]:
+    try:
+        yield
+    except OverflowError:
+        raise ValueError(f"beyond all dates: {text}") from None
 
 
 def _anchor(text: str) -> tuple[datetime, datetime]:
@@ -65,7 +78,7 @@ def _anchor(text: str) -> tuple[datetime, datetime]:
     low = datetime(year, month, day, hour, minute, second, microsecond, tzinfo=_zone(zone)).astimezone(UTC)
     if match["fraction"]:
         return low, low + timedelta(milliseconds=1)
-    unit = {"year": "y", "month": "M", "day": "d", "hour": "h", "minute": "m", "second": "s"}[given[-1]]
+    unit = {"hour": "h", "minute": "m", "second": "s"}.get(given[-1], "d")  # a bare month is its first day, as there
     return low, _add(low, 1, unit)
 
 

@@ -46,8 +46,15 @@ CREATE MACRO marked(t) AS chr(1) || array_to_string(words(t), chr(1)) || chr(1);
 -- All values at a path: the elements of an array, or the one value there is.
 CREATE MACRO field_values(document, path) AS
     CASE json_type(document, path)
-        WHEN 'ARRAY' THEN json_extract_string(document, path || '[*]')
+        WHEN 'ARRAY' THEN list_concat(
+            json_extract_string(document, path || '[*]'), json_extract_string(document, path || '[*][*]'))
         ELSE [json_extract_string(document, path)] END;
+-- Whether a path holds anything: a value, or an object with a value in it.
+CREATE MACRO has_value(document, path) AS
+    CASE json_type(document, path)
+        WHEN 'OBJECT' THEN regexp_matches(json_extract_string(document, path), '[:\\[,]\\s*("|[-0-9tf])')
+        WHEN 'ARRAY' THEN regexp_matches(json_extract_string(document, path), '[:\\[,]\\s*("|[-0-9tf])')
+        ELSE json_extract_string(document, path) IS NOT NULL END;
 -- An address as 32 hexadecimal digits (IPv4 mapped into IPv6), so that text order is address order.
 CREATE MACRO ip4_key(t) AS printf('%08x', list_sum(list_transform(string_split(t, '.'),
     lambda part, i: CAST(part AS BIGINT) * (1 << (8 * (4 - i)))))::BIGINT);

@@ -79,4 +79,9 @@ def regex(text: str) -> str:
         else:
             out.append({"@": ".*", "^": "\\^", "$": "\\$"}.get(char, char))
         position += 1
-    return "".join(out)
+    pattern = "".join(out)
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"the regular expression is not valid: {error.msg}") from None
+    return pattern

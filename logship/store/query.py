@@ -14,7 +14,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,7 +57,10 @@ def translate(query: str, tokenize: Tokenize, now: datetime | None = None) -> Tr
     if not query.strip():
         return Translated("true", {})
     conditions = Conditions(tokenize, now or datetime.now(UTC))
-    sql = _Translator(query, conditions).top(_parse(query))
+    try:
+        sql = _Translator(query, conditions).top(_parse(query))
+    except RecursionError:
+        raise pointed(query, 0, "the query is nested too deeply") from None
     used = set(re.findall(r"\$(p\d+)\b", sql))  # an optional clause beside a required one is left out
     return Translated(sql, {name: value for name, value in conditions.parameters.items() if name in used})
 
@@ -108,7 +111,6 @@ def _place(node: tree.Item, shifts: list[int]) -> None:
 class _Translator:
     query: str
     conditions: Conditions
-    depth: int = field(default=0)
 
     def top(self, node: tree.Item) -> str:
         return self.boolean(node, "message") or "false"
@@ -140,6 +142,8 @@ class _Translator:
     def clause(self, node: tree.Item, name: str) -> str | None:
         """Translate what stands between operators."""
         if isinstance(node, tree.Boost):
+            if str(node).endswith("^"):
+                raise self.error(node, "^ takes a number; write \\^ for the sign itself")
             return self.clause(node.expr, name)
         if isinstance(node, _GROUPS):
             return self.boolean(node.expr, name)
@@ -156,7 +160,7 @@ class _Translator:
         name = re.sub(r"\\(.)", r"\1", node.name)
         if name == "*" and isinstance(node.expr, tree.Word) and node.expr.value == "*":
             return "true"
-        if re.search(r"(?<!\\)[*?]", node.name):
+        if "*" in name or "?" in name:
             raise self.error(node, "field names cannot hold wildcards here; name the field")
         if name == "_exists_":
             if not isinstance(node.expr, (tree.Word, tree.Phrase)):

@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 import orjson
 
-from logship.errors import LedgerError
+from logship.errors import LedgerError, QueryError
 from logship.store import engine
 from logship.store.batches import open_ledger, unpack
 from logship.store.query import Translated, translate
@@ -83,7 +83,7 @@ class Search:
             rows = self._run(query, scope, wanted, "SELECT id, dataset, document FROM found ORDER BY " + order)
             unique = {row[0]: row for row in rows}
             if len(unique) >= limit or len(rows) < asked:
-                return [Hit(key, dataset, orjson.loads(text)) for key, dataset, text in list(unique.values())[:limit]]
+                return [Hit(key, dataset, _loads(text)) for key, dataset, text in list(unique.values())[:limit]]
             asked *= 2
 
     def count(self, query: str, scope: Scope = ALL) -> int:
@@ -111,6 +111,8 @@ class Search:
                 try:
                     _find(connection, paths, condition, wanted)
                     return connection.execute(sql).fetchall()
+                except duckdb.InvalidInputException as error:  # a regular expression that only DuckDB finds wrong
+                    raise QueryError(f"the query cannot be run: {error}") from None
                 except duckdb.IOException:
                     if attempt == _ATTEMPTS - 1 or all(Path(path).exists() for path in paths):
                         raise
@@ -174,6 +176,14 @@ def count(
 ) -> int:
     """Return how many documents of a state directory match."""
     return Search(state_dir).count(query, Scope(since, until, tuple(services)))
+
+
+def _loads(text: str) -> dict[str, Any]:
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        document = None
+    return document if isinstance(document, dict) else {"event": {"original": text}}
 
 
 def _sift(connection: duckdb.DuckDBPyConnection, condition: Translated, wanted: _Wanted) -> None:
