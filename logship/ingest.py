@@ -19,8 +19,7 @@ from logship.lines.join import Joiner
 from logship.model import Batch, Chunk, Events, FileRef, Lines, Progress
 from logship.pipeline.encoder import Encoder
 from logship.sources.tailer import Tailer
-
-_TAIL = 1024
+_KEPT = 2000
 
 
 @dataclass(slots=True)
@@ -30,13 +29,10 @@ class _File:
     ref: FileRef
     encoder: Encoder
     joiner: Joiner
-    position: int
+    #: Logical offset just after the last byte read.
     read: int
     #: Streams that an earlier run had accounted for beyond the position.
     resume: dict[str, int]
-    tail: bytes
-    #: The last bytes read.
-    recent: bytes = b""
 
 
 @dataclass(slots=True)
@@ -71,12 +67,14 @@ class Ingest:
         *,
         quiet: float = 1.0,
         scan_every: float = 1.0,
+        batch_bytes: int = 2 << 20,
     ) -> None:
         self._ledger = ledger
         self._tailer = tailer
         self._bind = bind
         self._quiet = quiet
         self._scan_every = scan_every
+        self._batch_bytes = batch_bytes
         self._next_scan = -math.inf
         self._files: dict[int, _File] = {}
         #: Files with an event that may still go on.
@@ -92,8 +90,9 @@ class Ingest:
             bell.clear()
             if not self.step(clock(), scan=rung):
                 bell.wait(self._scan_every if not self._waiting else min(self._quiet, self._scan_every) / 2)
-            stop.wait(linger if rung else 0)
-        self.step(clock())
+                stop.wait(linger)  # lines that come one by one are committed together
+        self._tailer.stopping()
+        self.step(clock(), scan=True)
 
     def step(self, now: float, *, scan: bool = False, flush: bool = False) -> bool:
         """
@@ -104,18 +103,20 @@ class Ingest:
         if scan or now >= self._next_scan:
             self._tailer.scan(now)
             self._next_scan = now + self._scan_every
-        chunks = self._tailer.read()
         datasets: dict[str, _Dataset] = {}
         counts: dict[int, _Counts] = {}
-        for chunk in chunks:
-            self._read(chunk, now, datasets, counts)
-        before = math.inf if flush and not chunks else now - self._quiet
+        taken = 0
+        while taken < self._batch_bytes and (chunks := self._tailer.read(self._batch_bytes - taken)):
+            for chunk in chunks:
+                self._read(chunk, now, datasets, counts)
+                taken += chunk.span
+        before = math.inf if flush and not taken else now - self._quiet
         for number in list(self._waiting):
             file = self._files[number]
             self._add(file, file.joiner.flush(before), datasets, counts)
         if counts:
             self._commit(datasets, counts)
-        return bool(chunks)
+        return taken > 0
 
     def _read(self, chunk: Chunk, now: float, datasets: dict[str, _Dataset], counts: dict[int, _Counts]) -> None:
         file = self._files.get(chunk.file.id) or self._open(chunk)
@@ -125,24 +126,18 @@ class Ingest:
             if chunk.offset + chunk.span >= max(file.resume.values()):
                 file.resume = {}
         file.read = chunk.offset + chunk.span
-        file.recent = chunk.data[-_TAIL:] if chunk.original_length is None else b""
         counts.setdefault(chunk.file.id, _Counts())
         events = file.joiner.feed(lines, now) if lines.texts else Events()
         self._add(file, events, datasets, counts)
-        pending = file.joiner.pending()
-        position = min(pending.values(), default=file.read)
-        if position != file.position:
-            file.position = position
-            before = position - chunk.offset
-            file.tail = chunk.data[max(before - _TAIL, 0) : before] if chunk.original_length is None and before > 0 else b""
-        self._waiting.discard(chunk.file.id)
-        if pending:
+        if file.joiner.pending():
             self._waiting.add(chunk.file.id)
 
     def _open(self, chunk: Chunk) -> _File:
+        if len(self._files) >= _KEPT:  # of files that have ended, mostly; the others are bound again
+            self._files = {number: file for number, file in self._files.items() if number in self._waiting}
         encoder, joiner = self._bind(chunk.file)
         resume = self._tailer.resume.pop(chunk.file.id, {})
-        file = _File(chunk.file, encoder, joiner, chunk.offset, chunk.offset, resume, b"")
+        file = _File(chunk.file, encoder, joiner, chunk.offset, resume)
         joiner.streams |= set(resume)
         self._files[chunk.file.id] = file
         return file
@@ -186,21 +181,15 @@ class Ingest:
         pending = file.joiner.pending()
         if not pending:
             self._waiting.discard(file.ref.id)
-            if file.position != file.read:
-                file.position, file.tail = file.read, file.recent
         position = min(pending.values(), default=file.read)
         done = {stream: end for stream in file.joiner.streams if (end := pending.get(stream, file.read)) > position}
         for stream, end in file.resume.items():
             done[stream] = max(end, done.get(stream, 0))
+        tail = self._tailer.tail(file.ref.id, position)
         return Progress(
-            file.ref.id, position, done, file.read, file.tail, count.lines, count.events, count.bytes_documents,
+            file.ref.id, position, done, file.read, tail, count.lines, count.events, count.bytes_documents,
             count.bytes_dropped, count.bytes_skipped, count.dropped, count.unparsed,
         )  # fmt: skip
-
-    def forget(self, number: int) -> None:
-        """Drop what is kept for a generation that has ended."""
-        self._files.pop(number, None)
-        self._waiting.discard(number)
 
 
 def _skip(lines: Lines, resume: dict[str, int]) -> None:

@@ -52,6 +52,13 @@ class Outbox(Protocol):
         """Return the id of the file that a document came from."""
 
 
+class Spare(Protocol):
+    """What a courier does when no batch waits."""
+
+    def step(self) -> bool:
+        """Do one thing; return whether there was anything. Raises SinkUnavailable."""
+
+
 @dataclass(slots=True)
 class _Pending:
     """A batch on its way, and what is known of its documents so far."""
@@ -92,6 +99,7 @@ class Courier:
         first_pause: float = 0.5,
         longest_pause: float = 60.0,
         idle: float = 0.25,
+        replay: Spare | None = None,
     ) -> None:
         self.sink = sink
         #: Seconds to leave the sink alone before the next step; 0 after a success.
@@ -104,6 +112,7 @@ class Courier:
         self._first_pause = first_pause
         self._longest_pause = longest_pause
         self._idle = idle
+        self._replay = replay
         self._failures = 0
         self._seq = ledger.follow(sink.name)
         self._pending: _Pending | None = None
@@ -135,8 +144,7 @@ class Courier:
         if self._pending is None:
             found = self._ledger.after(self._seq)
             if not found:
-                self.pause = 0.0
-                return False
+                return self._spare()
             self._pending = _Pending(found[0])
         pending = self._pending
         try:
@@ -154,6 +162,15 @@ class Courier:
             return True
         self._settle(pending)
         return True
+
+    def _spare(self) -> bool:
+        """Do what there is to do when no batch waits."""
+        self.pause = 0.0
+        try:
+            return self._replay is not None and self._replay.step()
+        except SinkUnavailable as error:
+            self._back_off(str(error), at_least=error.pause)
+            return True
 
     def _settle(self, pending: _Pending) -> None:
         batch = pending.batch
