@@ -67,15 +67,15 @@ def tail(
     stop = threading.Event()
     live = _live(output, stop, frozenset() if paths else frozenset(service), level, pattern)
     agent = build(settings, paths=list(paths), service="".join(service) if paths else "", envelope=envelope)
-    with _signals(stop) as received:
-        if once:
-            agent.once(live)
-        else:
+    if once:
+        agent.once(live)
+    else:
+        with _signals(stop) as received:
             agent.run(stop, live)
+        if signal.SIGINT in received:
+            raise KeyboardInterrupt
     if live is not None and live.broken:
         raise BrokenPipeError
-    if signal.SIGINT in received:
-        raise KeyboardInterrupt
 
 
 def _pattern(grep: str | None) -> re.Pattern[str] | None:
@@ -109,7 +109,9 @@ def _signals(stop: threading.Event) -> Iterator[list[int]]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         if number == signal.SIGINT and signal.SIGINT in received:
-            raise KeyboardInterrupt
+            # Nothing is lost by it: what is not committed is read again.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGINT)
         received.append(number)
         stop.set()
 
