@@ -7,8 +7,10 @@ beyond that when it was truncated: it is where the generation goes on.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,16 +31,24 @@ class Copy:
     whole: bool
 
 
+def original_name(name: str) -> str:
+    """Return the name that a file had before rotations numbered it: `app.log` for `app.log.2` and `app.log-20260101`."""
+    return re.sub(r"([.-]\d+)+$", "", name) or name
+
+
+def named_after(path: Path, original: Path) -> bool:
+    """Tell whether a file is in the directory of another and its name continues the other's original name."""
+    base = original_name(original.name)
+    return path.parent == original.parent and path.name.startswith(base) and path.name != base
+
+
 def may_be_copy(generation: Generation, original: Generation) -> bool:
-    """Tell by time and name whether a generation could be a copy of another: newer, same directory, longer name."""
-    name, other = generation.path.name, original.path.name
-    return (
-        generation.born > original.born
-        and not original.final
-        and len(name) > len(other)
-        and name.startswith(other)
-        and generation.path.parent == original.path.parent
-    )
+    """Tell by age and name whether a generation could be a copy of another, which is still there."""
+    if generation is original or original.final or original.copy_of is not None:
+        return False
+    # Of two that were found in the same scan, the copy was written last.
+    newer = (generation.born, generation.stamp[1]) >= (original.born, original.stamp[1])
+    return newer and named_after(generation.path, original.path)
 
 
 def is_beginning(copy: int, original: int) -> bool:
@@ -50,33 +60,39 @@ def is_beginning(copy: int, original: int) -> bool:
     )
 
 
-def find_copies(generation: Generation, skip: Callable[[tuple[int, int]], bool]) -> list[Copy]:
-    """Return the open copies beside a file that was truncated, the largest first; `skip` tells what is no copy."""
+def find_copies(generation: Generation, current: Mapping[tuple[int, int], Generation]) -> list[Copy]:
+    """Return the open copies of a file that was truncated, the largest first; `current` are all files that are known."""
     if generation.base or not (generation.mark or generation.partial):
         return []
-    copies = []
-    for path in _names(generation.path):
-        try:
-            descriptor = open_regular(path)
-        except OSError:
-            continue
+    copies: dict[tuple[int, int], Copy] = {}
+    for path, descriptor in _candidates(generation, current.values()):
         status = os.fstat(descriptor)
         key = (status.st_dev, status.st_ino)
-        whole = None if skip(key) or key == generation.key else _holds(descriptor, status.st_size, generation)
+        other = current.get(key)
+        no_copy = key in copies or key == generation.key or (other is not None and other.ref is not None)
+        whole = None if no_copy else _holds(descriptor, status.st_size, generation)
         if whole is None:
             os.close(descriptor)
         else:
-            copies.append(Copy(path, descriptor, *key, status.st_size, whole))
-    return sorted(copies, key=lambda copy: copy.size, reverse=True)
+            copies[key] = Copy(path, descriptor, *key, status.st_size, whole)
+    return sorted(copies.values(), key=lambda copy: copy.size, reverse=True)
 
 
-def _names(path: Path) -> Iterator[Path]:
+def _candidates(generation: Generation, current: Iterable[Generation]) -> Iterator[tuple[Path, int]]:
+    """Open what could be a copy: files beside it, and files that were found, but not read, and may be deleted."""
+    for known in current:
+        if known.ref is None and known.descriptor >= 0 and named_after(known.path, generation.path):
+            yield known.path, os.dup(known.descriptor)
+    base = original_name(generation.path.name)
     try:
-        with os.scandir(path.parent) as entries:
-            names = [entry.name for entry in entries if entry.name.startswith(path.name) and entry.name != path.name]
+        with os.scandir(generation.path.parent) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(base) and entry.name != base]
     except OSError:
         return
-    yield from (path.parent / name for name in names if not name.endswith(COMPRESSED))
+    for name in names:
+        if not name.endswith(COMPRESSED):
+            with contextlib.suppress(OSError):
+                yield generation.path.parent / name, open_regular(generation.path.parent / name)
 
 
 def _holds(descriptor: int, size: int, generation: Generation) -> bool | None:

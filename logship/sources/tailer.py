@@ -98,17 +98,17 @@ class Tailer:
     def scan(self, now: float) -> None:
         """Find out which files there are, and what became of those that were there."""
         self._scans += 1
-        seen = self._seen()
+        seen, places = self._seen(), Places()
         absent = []
         for key, generation in list(self._current.items()):
             if key in seen:
                 self._see(generation, *seen.pop(key), now)
             else:
                 absent.append(generation)
+        lost = [known for known in absent if seen and not places.locate(known)]
         for found, status in seen.values():
             if (status.st_dev, status.st_ino) not in self._current:  # not taken meanwhile as somebody's copy
-                self._meet(found, status, absent, now)
-        places = Places()
+                self._meet(found, status, lost, now)
         for generation in absent:
             if self._current.get(generation.key) is generation:
                 self._miss(generation, places, now)
@@ -126,6 +126,13 @@ class Tailer:
                 budget -= len(chunk.data)
                 chunks.append(chunk)
         return chunks
+
+    def stopping(self) -> None:
+        """Give up waiting for deleted files: what is left of them, unfinished lines too, comes with the next read."""
+        for generation in self._current.values():
+            if generation.descriptor >= 0 and not os.fstat(generation.descriptor).st_nlink:
+                generation.final = True
+                self._ready[generation] = None
 
     def committed(self, progress: Iterable[Progress]) -> None:
         """Note what is in the ledger; generations that were given whole and are accounted for end."""
@@ -172,14 +179,14 @@ class Tailer:
         if status.st_size < generation.offset and self._current.get(generation.key) is generation:
             self._rewritten(generation)
 
-    def _meet(self, found: Found, status: os.stat_result, absent: list[Generation], now: float) -> None:
-        """Begin with a file that is new, unless it is a known one that changed its number."""
+    def _meet(self, found: Found, status: os.stat_result, lost: list[Generation], now: float) -> None:
+        """Begin with a file that is new, unless a known one that is not there any more goes on in it."""
         path = _resolved(found.path)
         generation = Generation(path, str(found.path), status.st_dev, status.st_ino, found.source, born=self._scans)
         if not self._open(generation):
             return
-        for other in absent:
-            if other.path == path and other.ref is not None and _same_content(generation, other):
+        for other in lost:
+            if self._current.get(other.key) is other and _continues(generation, other):
                 descriptor = self._handles.release(generation)
                 self._replace(other, path, *generation.key, descriptor)
                 self._measure(other, status, now)
@@ -238,6 +245,8 @@ class Tailer:
         try:
             self._handles.open(generation, keep)
             same = generation.held_by(generation.descriptor)
+        except FileNotFoundError:
+            return False
         except OSError as error:
             self._warn(str(generation.path), error.strerror or str(error))
             self._handles.close(generation)
@@ -314,7 +323,7 @@ class Tailer:
         self._ready[fresh] = None
         self._ready.pop(generation, None)
         generation.searched = 0
-        for copy in find_copies(generation, self._is_registered):
+        for copy in find_copies(generation, self._current):
             self._take(copy, generation)
         if generation.descriptor < 0:
             generation.final = True
@@ -339,14 +348,11 @@ class Tailer:
         spent.mark = os.pread(copy.descriptor, min(MARK, copy.size), max(copy.size - MARK, 0))
         self._ready[spent] = None
 
-    def _is_registered(self, key: tuple[int, int]) -> bool:
-        known = self._current.get(key)
-        return known is not None and known.ref is not None
-
     def _is_copy(self, generation: Generation) -> bool:
         """Tell whether a new file holds nothing but the beginning of another: then it is not read for now."""
-        generation.copy_of = None
-        for original in [known for known in self._current.values() if may_be_copy(generation, known)]:
+        before, generation.copy_of = generation.copy_of, None
+        known = [other for other in self._current.values() if other is before or may_be_copy(generation, other)]
+        for original in known:
             if not self._open(original, keep=generation):
                 pass
             elif not original.held_by(original.descriptor):
@@ -405,7 +411,10 @@ def _resolved(path: Path) -> Path:
         return path
 
 
-def _same_content(generation: Generation, known: Generation) -> bool:
-    """Tell whether a new file is a known one on a renumbered device, or written anew by an editor."""
-    enough = generation.inode == known.inode or known.offset >= MARK
-    return enough and known.read > 0 and known.held_by(generation.descriptor)
+def _continues(generation: Generation, known: Generation) -> bool:
+    """Tell whether a new file is a known one: renumbered, written anew by an editor, or copied while stopped."""
+    if known.path == generation.path:
+        likely = generation.inode == known.inode or known.offset >= MARK
+    else:
+        likely = not known.opened and may_be_copy(generation, known)
+    return likely and known.read > 0 and known.held_by(generation.descriptor)
