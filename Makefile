@@ -21,7 +21,7 @@ TESTS ?=
 PYTEST_OPTIONS ?=
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^$$/q;s/^# \{0,1\}//p;s/^#$$//p' Makefile
 
 # The first interpreter that really runs and is new enough (a pyenv shim may exist and not run).
 $(BIN)/python:
