@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -120,21 +120,28 @@ def _check(
         report.searches(stack)
         report.redaction(search)
     report.accounting(books, written, found, leaked)
-    problems = list(books.problems)
-    problems += [
-        f"{service}: {written[service]} events were written, {found[service]} are found"
-        for service in SERVICES
-        if written[service] != found[service]
-    ]
-    if leaked:
-        problems.append(f"a key was found unredacted in {leaked} documents")
+    problems = differences(books, written, found, leaked)
     if problems:
         raise AccountingError("\n".join(problems), f"its files are in {stack.root}")
     report.end(stack if examples else None, interrupted=interrupted)
 
 
+def differences(books: Status, written: Mapping[str, int], found: Mapping[str, int], leaked: int) -> list[str]:
+    """Return, in words, all that does not add up."""
+    problems = list(books.problems)
+    problems += [
+        f"{service}: {count} events were written, {found.get(service, 0)} are found"
+        for service, count in written.items()
+        if count != found.get(service, 0)
+    ]
+    if leaked:
+        problems.append(f"a key was found in clear text in {leaked} documents")
+    return problems
+
+
 def _said(stack: Stack) -> str:
     """Return the end of the agent's own log."""
     with suppress(OSError):
-        return (stack.root / "agent.log").read_text("utf-8", "replace")[-2000:].rstrip()
+        lines = (stack.root / "agent.log").read_text("utf-8", "replace")[-2000:].splitlines()
+        return "\n".join(line.removeprefix("error: ") for line in lines)
     return ""
