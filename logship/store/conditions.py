@@ -20,6 +20,7 @@ _CASTS = {
     Kind.IP: "ip_key({})",
 }
 _LONG = 1 << 63
+_MARK = "\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +157,10 @@ class Conditions:
             words = self.tokenize(term.text)
             if not words:
                 return None
-            runs = [words] if term.form == "phrase" else [[word] for word in words]
-            marked = [self.bind("\x01" + "\x01".join(run) + "\x01") for run in runs]
-            whole = " AND ".join(f"contains(marked({{x}}), {mark})" for mark in marked)
+            if term.form == "phrase" and len(words) > 1:
+                whole = f"contains(marked({{x}}), {self.bind(f'{_MARK}{_MARK.join(words)}{_MARK}')})"
+            else:
+                whole = f"list_has_all(words({{x}}), {self.bind(words)})"
             return self._any(name, self._sifted(words, whole))
         literals: list[str] = []
         if term.form == "range":

@@ -21,11 +21,15 @@ from logship.store.fields import COLUMNS, json_path
 MEMORY = "800MB"
 
 _SCRIPTS = (
-    r"\p{Lu}\p{Ll}\p{Lt}\p{Nl}\p{Hebrew}\p{Arabic}\p{Syriac}\p{Hangul}\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Gujarati}"
+    r"\p{Lu}\p{Ll}\p{Lt}\x{2160}-\x{2188}\x{3005}\x{303B}\p{Hebrew}\p{Arabic}\p{Syriac}\p{Hangul}\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Gujarati}"
     r"\p{Oriya}\p{Tamil}\p{Telugu}\p{Kannada}\p{Malayalam}\p{Sinhala}\p{Tibetan}\p{Ethiopic}\p{Cherokee}\p{Mongolian}"
     r"\x{AA}\x{BA}\x{1BB}-\x{1C3}\x{2B0}-\x{2C1}"
 )
-_EXTEND = r"[\p{M}\x{200C}\x{200D}]*"
+_EXTEND = r"[\p{M}\x{AD}\x{61C}\x{200C}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{FEFF}]*"
+_EMOJI = (
+    r"[©®‼⁉™ℹ↔-↙↩↪⌚⌛⌨⏏⏩-⏳⏸-⏺Ⓜ▪▫▶◀◻-◾☀-☄☎☑☔☕☘☝☠☢☣☦☪☮☯☸-☺♀♂♈-♓♟♠♣♥♦♨♻♾♿⚒-⚗⚙⚛⚜⚠⚡⚧⚪⚫⚰⚱⚽⚾⛄⛅⛈⛎⛏⛑⛓⛔⛩⛪⛰-⛵⛷-⛺⛽"
+    r"✂✅✈-✍✏✒✔✖✝✡✨✳✴❄❇❌❎❓-❕❗❣❤➕-➗➡➰➿⤴⤵⬅-⬇⬛⬜⭐⭕〰〽㊗㊙\x{1F300}-\x{1FAFF}]"
+)
 _LETTERS = f"(?:[{_SCRIPTS}]{_EXTEND})+"
 _DIGITS = rf"(?:\p{{Nd}}{_EXTEND})+"
 _KATAKANA = rf"(?:[\p{{Katakana}}\x{{30FC}}]{_EXTEND})+"
@@ -36,7 +40,7 @@ WORD = (
     rf"\p{{Pc}}*{_SEGMENT}(?:\p{{Pc}}+{_SEGMENT})*\p{{Pc}}*"
     rf"|[\p{{Han}}\p{{Hiragana}}]{_EXTEND}"
     rf"|[\p{{Thai}}\p{{Lao}}\p{{Khmer}}\p{{Myanmar}}]+"
-    rf"|[\x{{1F300}}-\x{{1FAFF}}]{_EXTEND}"
+    rf"|{_EMOJI}{_EXTEND}"
 )
 
 _MACROS = f"""

@@ -29,6 +29,8 @@ Tokenize = Callable[[str], list[str]]
 
 _OPERATIONS = (tree.UnknownOperation, tree.AndOperation, tree.OrOperation)
 _GROUPS = (tree.Group, tree.FieldGroup)
+#: Apostrophes and exclamation marks, and what may hold them as mere text.
+_SIGNS = re.compile(r"""(?s)\\.|"(?:[^"\\]|\\.)*"|(?<![^\s:(+-])/(?:[^/\\]|\\.)*/|'|!""")
 _PARSING = threading.Lock()  # the generated parser keeps its state in itself
 
 
@@ -74,20 +76,32 @@ def pointed(query: str, position: int, reason: str) -> QueryError:
 
 
 def _parse(query: str) -> tree.Item:
-    # The library does not let a word begin with an apostrophe; Lucene does, and an escaped one is the same.
-    shifts = [match.start() for match in re.finditer(r"(?s)\\.|'", query) if match[0] == "'"]
-    prepared = re.sub(r"(?s)\\.|'", lambda match: "\\'" if match[0] == "'" else match[0], query)
+    prepared, origins = _prepare(query)
     try:
         with _PARSING:
             parsed: tree.Item = parser.parse(prepared)
     except ParseError as error:
-        text = str(error)
-        found = re.search(r"at position (\d+)!?$", text)
-        position = int(found[1]) if found else len(prepared)
-        original = position - sum(1 for count, shift in enumerate(shifts) if shift + count < position)
-        raise pointed(query, original, _reason(text, query, original)) from None
-    _place(parsed, shifts)
+        found = re.search(r"at position (\d+)!?$", str(error))
+        position = origins[int(found[1])] if found else len(query)
+        raise pointed(query, position, _reason(str(error), query, position)) from None
+    _place(parsed, origins)
     return parsed
+
+
+def _prepare(query: str) -> tuple[str, list[int]]:
+    """
+    Write a query as the library reads it; return it with the original position of each character.
+
+    The library lets no word begin with an apostrophe, and takes `!` for a letter; Lucene does neither.
+    """
+    prepared, origins, done = "", [], 0
+    for match in _SIGNS.finditer(query):
+        text = {"'": "\\'", "!": " ! "}.get(match[0])
+        if text is not None:
+            prepared += query[done : match.start()] + text
+            origins += [*range(done, match.start()), *[match.start()] * len(text)]
+            done = match.end()
+    return prepared + query[done:], [*origins, *range(done, len(query) + 1)]
 
 
 def _reason(text: str, query: str, position: int) -> str:
@@ -99,12 +113,12 @@ def _reason(text: str, query: str, position: int) -> str:
     return f"unexpected {query[position:].split()[0]!r}"
 
 
-def _place(node: tree.Item, shifts: list[int]) -> None:
+def _place(node: tree.Item, origins: list[int]) -> None:
     """Give the nodes their positions in the query as it was written."""
     if node.pos is not None:
-        node.pos -= sum(1 for count, shift in enumerate(shifts) if shift + count < node.pos)
+        node.pos = origins[node.pos]
     for child in node.children:
-        _place(child, shifts)
+        _place(child, origins)
 
 
 @dataclass
@@ -126,14 +140,14 @@ class _Translator:
             conjunction = operator or conjunction
             if isinstance(item, tree.Word) and item.value in ("&&", "||", "!"):
                 conjunction = {"&&": "AND", "||": "OR"}.get(item.value, conjunction)
-                negate ^= item.value == "!"
+                negate |= item.value == "!"
                 continue
             if conjunction and clauses and not clauses[-1].prohibited:
                 clauses[-1].required = conjunction == "AND"
-            item, prohibited, plus = _modifiers(item)
-            prohibited ^= negate
+            item, prohibited = _modifiers(item)
+            prohibited |= negate
             sql = self.clause(item, name)
-            clauses.append(_Clause(sql, plus or (not prohibited and conjunction != "OR"), prohibited))
+            clauses.append(_Clause(sql, not prohibited and conjunction != "OR", prohibited))
             conjunction, negate = "", False
         if conjunction or negate:
             raise pointed(self.query, len(self.query), "the query ends with an operator")
@@ -151,6 +165,8 @@ class _Translator:
             return self.boolean(node, name)
         if isinstance(node, tree.SearchField):
             return self.field(node)
+        if isinstance(node, tree.Word) and node.value in ("&&", "||", "!"):
+            raise self.error(node, f"unexpected {node.value!r}")
         try:
             return self.conditions.leaf(name, _term(node))
         except ValueError as error:
@@ -194,18 +210,11 @@ def _flatten(node: tree.Item, operator: str = "") -> list[tuple[str, tree.Item]]
     return found
 
 
-def _modifiers(node: tree.Item) -> tuple[tree.Item, bool, bool]:
-    """Take `+`, `-`, `NOT` and `!` off a clause: (the rest, prohibited, required by a plus)."""
+def _modifiers(node: tree.Item) -> tuple[tree.Item, bool]:
+    """Take `+`, `-` and `NOT` off a clause: (the rest, prohibited). A plus changes nothing where AND is the default."""
     if isinstance(node, (tree.Prohibit, tree.Not)):
-        return node.a, True, False
-    if isinstance(node, tree.Plus):
-        return node.a, False, True
-    if isinstance(node, tree.Word) and node.value.startswith("!"):
-        rest = tree.Word(node.value[1:], pos=(node.pos or 0) + 1)
-        return rest, True, False
-    if isinstance(node, tree.SearchField) and node.name.startswith("!"):
-        return tree.SearchField(node.name[1:], node.expr, pos=node.pos), True, False
-    return node, False, False
+        return node.a, True
+    return (node.a, False) if isinstance(node, tree.Plus) else (node, False)
 
 
 def _term(node: tree.Item) -> Term:
