@@ -129,7 +129,7 @@ class Joiner:
             begins = list(range(len(texts)))
         else:
             begins = [position for position, text in enumerate(texts) if starts(text)]
-            if self._alone and len(begins) < len(texts):
+            if self._alone and begins and len(begins) < len(texts):
                 begins = self._split_alone(texts, begins)
         first = begins[0] if begins else len(texts)
         if first:
