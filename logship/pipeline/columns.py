@@ -120,10 +120,12 @@ _SIMPLE: dict[str, Convert] = {
     "request_id": lambda value: value if _REQUEST_ID.fullmatch(value) else None,
     "trace": _trace,
     "cached": lambda value: value,
+    "file_of": lambda value: str(value).rpartition(":")[0] or str(value),
+    "line_of": lambda value: _long(str(value).rpartition(":")[2]),
 }
 
 #: Every type a pipeline may name.
-TYPES = frozenset({"keyword", "text", "url", "object", *_SIMPLE})
+TYPES = frozenset({"keyword", "text", "url", "object", "caller", *_SIMPLE})
 
 
 class Field:
@@ -135,6 +137,8 @@ class Field:
         self.parts = [(name, kind)]
         if kind == "url":
             self.parts = [(name, "keyword"), ("url.path", "path"), ("url.query", "query")]
+        elif kind == "caller":
+            self.parts = [(name, "file_of"), ("log.origin.file.line", "line_of")]
         elif kind == "trace":
             self.parts = [(name, "trace"), ("http.request.id", "request_id")]
         self._caches = {part: _Cached(_SIMPLE[part]) for _, part in self.parts if part in _SIMPLE}

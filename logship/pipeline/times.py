@@ -49,7 +49,7 @@ class Clock:
     def _one(self, stamp: str, digits: str | None) -> str:
         whole = stamp
         if not digits:
-            if self._epoch:
+            if self._epoch and stamp.replace(".", "", 1).isdigit():
                 whole, _, digits = stamp.partition(".")
             elif found := _FRACTION.search(stamp):
                 digits = found[1]
