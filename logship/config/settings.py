@@ -196,6 +196,9 @@ class Redaction(Section):
 
     email: Treatment = Field(default="hash", description="E-mail addresses.")
     ip: Treatment = Field(default="keep", description="IP addresses.")
+    bodies: Literal["keep", "drop"] = Field(
+        default="drop", description="Bodies of requests and responses, which Dify logs at DEBUG."
+    )
 
 
 class AgentLog(Section):

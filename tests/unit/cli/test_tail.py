@@ -1,0 +1,165 @@
+"""The agent from the command line: real processes, real files, real signals."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from logship.ledger.ledger import Ledger
+
+LINES = [
+    "2025-11-20 08:00:07.412 INFO [Dummy-7] [login_service.py:88] 6f1e0c1e9a3b5d1f8a7c4b2d9e0f1a2b - cache warmed",
+    "2025-11-20 08:05:00.020 ERROR [Dummy-21] [app.py:875]  - Exception on /console/api/apps [POST]",
+    "Traceback (most recent call last):",
+    "ValueError: boom",
+]
+
+
+@pytest.fixture
+def log(tmp_path) -> Path:
+    """Give a log file of Dify's api."""
+    path = tmp_path / "server.log"
+    path.write_text("\n".join(LINES) + "\n", "utf-8")
+    return path
+
+
+def command(state: Path, *arguments: object) -> list[str]:
+    """Return the words that start the real program on a state directory."""
+    return [sys.executable, "-m", "logship", "tail", "--state-dir", str(state), *map(str, arguments)]
+
+
+def tail(tmp_path: Path, *arguments: object) -> subprocess.CompletedProcess:
+    """Run the agent to its end."""
+    return subprocess.run(
+        command(tmp_path / "state", *arguments), capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@contextmanager
+def agent(tmp_path: Path, *arguments: object):
+    """Start the agent, and end it whatever happens."""
+    with subprocess.Popen(
+        command(tmp_path / "state", *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(stream, word: bytes, seconds: float = 30) -> bytes:
+    """Read a stream until a word has come."""
+    read = b""
+    while word not in read:
+        ready, _, _ = select.select([stream], [], [], seconds)
+        part = os.read(stream.fileno(), 65536) if ready else b""
+        assert part, f"no {word!r} in {read!r}"
+        read += part
+    return read
+
+
+def test_once_reads_shows_and_ends(tmp_path, log):
+    """--once delivers all there is, shows it and ends with 0; a second run finds nothing new."""
+    first = tail(tmp_path, "--once", "--output", "text", "--service", "api", log)
+    assert first.returncode == 0, first.stderr
+    assert [line.split()[2:] for line in first.stdout.splitlines()] == [
+        ["api", "INFO", "cache", "warmed"],
+        ["api", "ERROR", "Exception", "on", "/console/api/apps", "[POST]"],
+        ["recent", "call", "last):"],
+        [],
+    ]
+    second = tail(tmp_path, "--once", "--output", "text", "--service", "api", log)
+    assert (second.returncode, second.stdout) == (0, "")
+
+
+def test_in_a_pipe_only_the_agents_log_is_written(tmp_path, log):
+    """Without --output a pipe gets nothing on stdout, and JSON lines on stderr."""
+    done = tail(tmp_path, "--once", "--service", "api", log)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert all(json.loads(line)["timestamp"] for line in done.stderr.splitlines())
+
+
+def test_json_output_is_the_documents(tmp_path, log):
+    """--output json writes one document a line."""
+    done = tail(tmp_path, "--once", "--service", "api", "--output", "json", log)
+    assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == [
+        "cache warmed",
+        "Exception on /console/api/apps [POST]",
+    ]
+
+
+def test_filters_hide_and_do_not_lose(tmp_path, log, run):
+    """What --level hides is in the ledger all the same."""
+    done = tail(tmp_path, "--once", "--service", "api", "--level", "error", "--output", "json", log)
+    assert len(done.stdout.splitlines()) == 1
+    assert run("search", "--count", "--state-dir", tmp_path / "state").output == "2\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_stops_the_agent_in_order(tmp_path, log, number, code):
+    """SIGTERM ends with 0, Ctrl-C with 130, both without a traceback and with the ledger let go."""
+    with agent(tmp_path, "--output", "text", "--service", "api", log) as process:
+        wait_for(process.stdout, b"ValueError: boom")
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == code, errors
+        assert b"Traceback" not in errors
+    Ledger.open(tmp_path / "state").close()
+
+
+def test_a_line_written_later_is_shown(tmp_path, log):
+    """The live stream shows what is appended while the agent runs."""
+    with agent(tmp_path, "--output", "text", "--service", "api", log) as process:
+        wait_for(process.stdout, b"cache warmed")
+        with log.open("a") as file:
+            file.write(LINES[0].replace("cache warmed", "written later") + "\n")
+        wait_for(process.stdout, b"written later")
+
+
+def test_a_reader_that_goes_away_ends_the_agent(tmp_path, log):
+    """`logship tail | head` ends quietly."""
+    with agent(tmp_path, "--output", "text", "--service", "api", log) as process:
+        wait_for(process.stdout, b"cache warmed")
+        process.stdout.close()
+        with log.open("a") as file:
+            file.write(LINES[0] + "\n")
+        errors = process.stderr.read()
+        assert process.wait(30) == 141, errors
+        assert b"Traceback" not in errors
+
+
+def test_a_second_agent_is_told_of_the_first(tmp_path, log):
+    """Two agents on one state directory: the second ends with 5 and says what to do."""
+    with Ledger.open(tmp_path / "state"):
+        done = tail(tmp_path, "--once", "--service", "api", log)
+    assert done.returncode == 5
+    assert "--state-dir" in done.stderr
+
+
+def test_a_path_that_is_not_there_is_named(tmp_path):
+    """A misspelt path is an error, not an agent that waits for ever."""
+    done = tail(tmp_path, tmp_path / "nowhere.log")
+    assert done.returncode == 2
+    assert "nowhere.log" in done.stderr
+
+
+def test_with_a_path_there_is_one_service(run, log):
+    """Two --service with PATH contradict each other."""
+    assert run("tail", "--service", "a", "--service", "b", log).exit_code == 2
+
+
+def test_the_agent_never_loads_duckdb(tmp_path, log):
+    """Sealing is a child's work: the agent's own process stays small."""
+    code = (
+        "import sys; from logship.cli import main; main(sys.argv[1:], standalone_mode=False); "
+        "print([name for name in ('duckdb', 'elasticsearch') if name in sys.modules])"
+    )
+    words = command(tmp_path / "state", "--once", "--service", "api", log)[3:]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
