@@ -32,7 +32,7 @@ from logship.ledger.status import status
 from logship.lines.join import Joiner, compile_starts
 from logship.model import FileRef, StoredBatch
 from logship.pipeline.encoder import Encoder
-from logship.pipeline.redact import Redactor
+from logship.pipeline.redaction import Redactor
 from logship.pipeline.spec import Pipelines, PipelineSpec
 from logship.sources.discovery import Found, PathPatterns
 from logship.sources.docker import DockerContainers
@@ -373,7 +373,7 @@ def _secret(value: Any) -> str:
 
 def _archiver(settings: Settings, ledger: Ledger) -> Archiver | None:
     store = settings.store
-    if store.enabled is False:
+    if not store.enabled:
         return None
     return Archiver(
         settings.state_dir,

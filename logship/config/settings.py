@@ -164,7 +164,7 @@ class FileSink(Section):
 class Store(Section):
     """The embedded archive and search."""
 
-    enabled: Switch = Field(default="auto", description="Keep segments to search; auto: if there is no other sink.")
+    enabled: bool = Field(default=True, description="Keep segments to search, also of what is delivered elsewhere.")
     retention_days: int = Field(default=30, ge=0, description="Days a segment is kept; 0: for ever.")
     retention_size: SizeOrNone = Field(default=ByteSize(10 * 1024**3), description="Size of all segments; 0: no limit.")
     seal_bytes: Size = Field(
@@ -194,7 +194,7 @@ class Ingest(Section):
 class Redaction(Section):
     """Personal data; keys, tokens and passwords are always masked."""
 
-    email: Treatment = Field(default="hash", description="E-mail addresses.")
+    email: Treatment = Field(default="keep", description="E-mail addresses.")
     ip: Treatment = Field(default="keep", description="IP addresses.")
     bodies: Literal["keep", "drop"] = Field(
         default="drop", description="Bodies of requests and responses, which Dify logs at DEBUG."
