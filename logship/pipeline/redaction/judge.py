@@ -1,0 +1,165 @@
+"""Whether a value is a secret: code, placeholders, prose and counters are not, whatever their name says."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+
+from logship.pipeline.redaction.marks import is_mark
+
+#: Values that say something about a secret instead of being one.
+WORDS = frozenset(
+    """
+    a an and any are array at bad basic be bearer been bool boolean bytes can cannot changed char character check
+    checking could created decode decoding default deleted denied deprecated dict did digest disabled do does
+    either empty enabled error errors exception exceeded exhausted expected expire expired expires expiry fail failed
+    failure false file float for forbidden found from generated generating got has have header he id if in incorrect
+    input int integer invalid is it its key length limit list long longer malformed may mask masked match mismatch
+    missing must n/a na name nan new nil no non none not null number ok object of off ok on only optional or
+    output parameter password provided read rejected removed request required reset returned revoked rotated
+    saved secret service set setting short should signature some string str success successful the there this
+    to token tokens too true type unable unauthorized undefined unexpected unknown unset unsupported updated
+    use used user using valid validation value varchar verification verified verify was were when while will with
+    wrong yes you your text uuid union literal self cls args kwargs redacted hidden filtered removed secret-input
+    text-input select api_key access_token bearerauth header's
+    """.split()
+)
+_PROSE = frozenset(
+    """
+    is are was not must should cannot can't invalid expired required missing failed incorrect the your please for
+    cannot with has been does doesn't at least unable provided error
+    """.split()
+)
+#: Placeholders: stars, dots, templates, shell variables, angle brackets.
+_PLACEHOLDER = re.compile(
+    r"[*•xX.…_\-#?]{1,80}|%\(?\w{0,40}\)?[sdr]|\$\{?\w{1,60}\}?|\{\{?[\w.\[\]'\" ]{0,80}\}?\}|<[^<>]{0,80}>?|&lt;.{0,80}"
+    r"|\[(?:redacted|hidden|masked|filtered|secret|removed)[^\]]{0,20}\]?|\*{2,}.{0,4}|.{0,4}\*{3,}.{0,4}",
+    re.IGNORECASE,
+)
+_CALL = re.compile(r"(?:(?:await|not|new|lambda|return|yield|bool|str)\b\s*)?[A-Za-z_$]\w{0,60}(?:\??\.[A-Za-z_]\w{0,60}){0,8}[(\[]")
+_ATTRIBUTE = re.compile(r"[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,8}")
+_NUMBER = re.compile(r"[-+]?\d[\d.,_]{0,30}(?:[kKmM%]|ms|s)?|\d{1,12}[/:]\d{1,12}|0x[0-9a-fA-F]{1,4}")
+_LETTERS = re.compile(r"[A-Za-z][A-Za-z'-]{0,30}[,.;:!?)]{0,3}")
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,60}")
+_CODE_BEFORE = re.compile(r'  File "[^"\n]{1,300}", line \d+')
+#: A dotted value that is long or holds digits is rather a token than an attribute.
+_MAX_PART = 30
+
+
+def letters(value: str) -> bool:
+    """Return whether a value is one word of prose."""
+    return _LETTERS.fullmatch(value) is not None
+
+
+def harmless(value: str) -> bool:
+    """Return whether a value says that there is no secret: empty, a mark, a placeholder, `null`, `expired` …"""
+    if not value or is_mark(value):
+        return True
+    stripped = value.strip(" \t\"'`,.;:!?()[]{}")
+    return not stripped or stripped.lower() in WORDS or _PLACEHOLDER.fullmatch(value) is not None
+
+
+def number(value: str) -> bool:
+    """Return whether a value is a count, a share or a duration."""
+    return _NUMBER.fullmatch(value) is not None
+
+
+def prose(value: str) -> bool:
+    """Return whether a quoted value is a sentence about a secret."""
+    words = value.lower().split()
+    return len(words) >= 3 and not _PROSE.isdisjoint(words)
+
+
+def sentence(value: str) -> bool:
+    """Return whether a value is words only, at least three."""
+    words = value.split()
+    return len(words) >= 3 and all(map(letters, words))
+
+
+def code(value: str) -> bool:
+    """Return whether a bare value is an expression: a call, an index or an attribute."""
+    if _CALL.match(value):
+        return True
+    if _ATTRIBUTE.fullmatch(value.rstrip(",)]}:;")):
+        parts = value.rstrip(",)]}:;").split(".")
+        return all(len(part) <= _MAX_PART and not any(map(str.isdigit, part)) for part in parts)
+    return False
+
+
+def identifier(value: str) -> bool:
+    """Return whether a value can be a variable's name."""
+    return _IDENTIFIER.fullmatch(value) is not None
+
+
+def source_line(text: str, position: int) -> bool:
+    """Return whether a position lies in a line of Python that a traceback shows."""
+    line = text.rfind("\n", max(0, position - 1000), position)
+    if line < 0:
+        return False
+    before = text.rfind("\n", max(0, line - 1000), line)
+    return _CODE_BEFORE.match(text, before + 1, line) is not None
+
+
+def luhn(value: str) -> bool:
+    """Check a card number's last digit."""
+    digits = [int(char) for char in value if char.isdigit()]
+    if len(digits) not in range(13, 20) or len(set(digits)) < 2:
+        return False
+    odd, even = digits[-1::-2], digits[-2::-2]
+    return (sum(odd) + sum(2 * digit - 9 * (digit > 4) for digit in even)) % 10 == 0
+
+
+def chinese_id(value: str) -> bool:
+    """Check the last character of a Chinese identity number (ISO 7064, MOD 11-2)."""
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    total = sum(int(digit) * weight for digit, weight in zip(value, weights, strict=False))
+    return "10X98765432"[total % 11] == value[17].upper()
+
+
+def random(value: str) -> bool:
+    """Return whether a value looks generated: a digit among letters, or long."""
+    return any(map(str.isdigit, value)) and (any(map(str.isalpha, value)) or len(value) > 8)
+
+
+def mixed(value: str) -> bool:
+    """Return whether a value is no plain word or number: digits with letters, or mixed case inside."""
+    if value.isdigit():
+        return len(value) >= 6
+    return random(value) or (value[1:].lower() != value[1:] and value.upper() != value) or len(value) > 24
+
+
+def basic(value: str) -> bool:
+    """Return whether a value is base64 of `user:password`."""
+    try:
+        return b":" in base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+
+
+def octets(value: str) -> bool:
+    """Check the numbers of an IPv4 address."""
+    return all(int(part) < 256 for part in value.split("."))
+
+
+def given(value: str) -> bool:
+    """Return whether a value is given at all: neither empty nor a placeholder, null or code."""
+    return not harmless(value) and not code(value)
+
+
+def shaped(value: str) -> bool:
+    """Return whether a key of known shape holds a digit, as generated ones do."""
+    return any(map(str.isdigit, value)) and not _PLACEHOLDER.fullmatch(value)
+
+
+CHECKS: dict[str, Callable[[str], bool]] = {
+    "luhn": luhn,
+    "chinese_id": chinese_id,
+    "random": random,
+    "mixed": mixed,
+    "basic": basic,
+    "octets": octets,
+    "given": given,
+    "shaped": shaped,
+}

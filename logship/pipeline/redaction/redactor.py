@@ -1,0 +1,148 @@
+"""The redactor: suspects by one scan of a batch, then exact rules on those alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from logship.pipeline.redaction import bodies, cookies, urls
+from logship.pipeline.redaction.fields import NamedSecrets
+from logship.pipeline.redaction.judge import CHECKS, harmless
+from logship.pipeline.redaction.marks import Marks, is_mark
+from logship.pipeline.redaction.rules import Rule, RuleBook, effective_policies, read_rules
+from logship.pipeline.redaction.scan import Scanner
+from logship.pipeline.redaction.values import Found
+
+Counts = dict[str, int]
+#: A mark may let the text beside it be read differently; more than two passes have not been seen.
+_PASSES = 5
+
+
+class PatternRule:
+    """One rule of the file, compiled: literals first, then the pattern, then the check."""
+
+    def __init__(self, rule: Rule, policy: str) -> None:
+        self.name = rule.name
+        self.personal = rule.policy is not None
+        self.literals = tuple(literal.lower() for literal in rule.literals)
+        self._pattern = rule.compiled()
+        self._group = rule.group if self._pattern.groups else 0
+        self._check: Callable[[str], bool] = CHECKS[rule.check] if rule.check else lambda _: True
+        self._policy = policy
+
+    def find(self, text: str, mark: Marks) -> Iterator[Found]:
+        """Yield what the rule replaces."""
+        for match in self._pattern.finditer(text):
+            value = match[self._group]
+            if value and not is_mark(value) and self._check(value):
+                yield Found(match.start(self._group), match.end(self._group), self.name, self._replaced(value, mark))
+
+    def _replaced(self, value: str, mark: Marks) -> str:
+        if self._policy == "mask":
+            return mark.plain(f"[{self.name}]")
+        return "" if self._policy == "drop" else mark(self.name, value)
+
+
+class Redactor:
+    """Takes secrets and personal data out of texts; loaded once, used by one thread or many."""
+
+    def __init__(self, book: RuleBook, *, policies: Mapping[str, str], key: bytes) -> None:
+        chosen = effective_policies(book, policies)
+        self._key = key
+        active = [rule for rule in book.rules if rule.policy is None or chosen[rule.policy] != "keep"]
+        rules = [PatternRule(rule, chosen[rule.policy] if rule.policy else "hash") for rule in active]
+        self._secrets = [rule for rule in rules if not rule.personal]
+        self._personal = [rule for rule in rules if rule.personal]
+        self._named = NamedSecrets(book.fields)
+        self._bodies = chosen["bodies"] != "keep"
+        scans = [pattern for rule in active for pattern in rule.scan] + book.scan + book.fields.scan
+        self._scanner = Scanner(scans + ([bodies.SCAN] if self._bodies else []))
+
+    @classmethod
+    def load(cls, path: Path, *, policies: Mapping[str, str], key: bytes) -> Redactor:
+        """Read the rules; raises PipelineError."""
+        return cls(read_rules(path), policies=policies, key=key)
+
+    def suspects(self, texts: Sequence[str]) -> Collection[int]:
+        """Return the indexes of texts that may hold a secret: all that `redact` would change, and some more."""
+        return self._scanner.find(texts) if texts else []
+
+    def redact(self, text: str) -> tuple[str, Counts]:
+        """Return a text without its secrets, and how many there were by rule."""
+        counts: Counts = {}
+        marks = Marks(self._key)
+        current = marks.hide(text)
+        for _ in range(_PASSES):
+            changed = self._pass(current, marks, counts)
+            if changed == current:
+                break
+            current = changed
+        return (marks.show(current), counts) if counts else (text, counts)
+
+    def redact_value(self, name: str, value: Any, counts: Counts | None = None) -> Any:  # noqa: ANN401
+        """
+        Return a JSON value without secrets; a key that names a secret hides the whole value.
+
+        With `counts`, what was found is added there by rule.
+        """
+        counts = {} if counts is None else counts
+        if isinstance(value, dict):
+            return {key: self.redact_value(str(key), one, counts) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self.redact_value(name, one, counts) for one in value]
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            clean, found = self.redact(value)
+        else:
+            clean, found = str(value), {}
+        family = self._named.family(name)
+        if family and not harmless(clean) and (family.numbers or not clean.isdigit()):
+            scheme, space, secret = clean.partition(" ")
+            marks = Marks(self._key)
+            if family.name == "authorization" and space:
+                clean, secret = f"{scheme} {{}}", marks.hide(secret)
+            else:
+                clean, secret = "{}", marks.hide(clean)
+            if not is_mark(secret):
+                found, secret = {family.name: 1}, mark_of(marks, family.name, secret)
+            clean = clean.format(marks.show(secret))
+        for rule, count in found.items():
+            counts[rule] = counts.get(rule, 0) + count
+        return clean if found else value
+
+    def _pass(self, text: str, marks: Marks, counts: Counts) -> str:
+        if self._bodies and "Body:" in text:
+            text = _apply(text, bodies.find(text, marks), counts)
+        lower = text.lower()
+        text = _by_rules(text, lower, self._secrets, marks, counts)
+        if "@" in text:
+            text = _apply(text, urls.find(text, marks), counts)
+            text = _apply(text, urls.find_go(text, marks), counts)
+        if "cookie" in lower:
+            text = _apply(text, cookies.find(text, marks), counts)
+        text = _apply(text, self._named.find(text, marks), counts)
+        return _by_rules(text, lower, self._personal, marks, counts)
+
+
+def mark_of(marks: Marks, rule: str, secret: str) -> str:
+    """Return the mark of a secret, as text."""
+    return marks(rule, secret)
+
+
+def _by_rules(text: str, lower: str, rules: list[PatternRule], marks: Marks, counts: Counts) -> str:
+    for rule in rules:
+        if not rule.literals or any(literal in lower for literal in rule.literals):
+            text = _apply(text, rule.find(text, marks), counts)
+    return text
+
+
+def _apply(text: str, found: Iterable[Found], counts: Counts) -> str:
+    pieces: list[str] = []
+    position = 0
+    for one in found:
+        pieces += (text[position : one.start], one.text)
+        position = one.end
+        counts[one.rule] = counts.get(one.rule, 0) + 1
+    return "".join(pieces) + text[position:] if pieces else text

@@ -1,0 +1,144 @@
+"""The value that follows a name: where it ends, and whether it is a secret."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from logship.pipeline.redaction import judge
+from logship.pipeline.redaction.marks import Marks, is_mark
+from logship.pipeline.redaction.quotes import end_of
+from logship.pipeline.redaction.rules import Family
+
+_BARE = re.compile(
+    # A separator belongs to the value unless something like another name follows it.
+    r"(?:[,;](?=[^\s,;&\"'=:(){}\[\]\\]{1,60}(?:[\s,;\"')\]}]|$))"
+    r"|&(?![\w.\[\]%-]{1,60}(?:=|%3D)|amp;|$)"
+    r"|%(?!26[\w.-]{1,60}(?:=|%3D))"
+    r"|\\(?![nrtu\"'/\\])"
+    r"|<(?!/)"
+    r"|[^\s\"'`,;&<%\\\x00])+",
+    re.ASCII,
+)
+#: A bare value is judged by its beginning, so that a refused one costs a bounded time.
+_JUDGED = 600
+_TRAILING = ")]}>,;:."
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,20})(?:[ \t]+|%20|\+)(?=\S)", re.ASCII)
+_LINE = re.compile(r"[^\r\n\\\x00]+")
+_SIMPLE = frozenset({"bearer", "basic", "token", "apikey", "api-key", "key", "negotiate", "ntlm", "oauth"})
+_LISTS = frozenset({"digest", "hmac", "aws4-hmac-sha256", "oauth"})
+_NEXT_WORD = re.compile(r"[ \t]+[A-Za-z]")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,60}=(?!=)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One secret: where it lies and what stands there afterwards."""
+
+    start: int
+    end: int
+    rule: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name that was found, with its separator."""
+
+    family: Family
+    #: Its core and what follows that: `password`, `api_key_base`.
+    name: str
+    #: The quote after it, escapes included, or "".
+    quote: str
+    sep: str
+    start: int
+    #: Just after the separator.
+    end: int
+
+
+def quoted(text: str, start: int, end: int, named: Named, mark: Marks) -> Found | None:
+    """Return the secret that a quoted value is."""
+    family, value = named.family, text[start:end]
+    if len(value) < 400 and (
+        _harmless(value, family) or judge.prose(value) or (not family.plain and judge.sentence(value))
+    ):
+        return None
+    if family.name == "authorization":
+        return _credentials(text, start, end, named, mark)
+    if value[:1] == "{" and value[-1:] == "}" and text[start - 2 : start - 1] in {"f", "F"}:
+        return None  # an f-string of nothing but a variable
+    return None if is_mark(value) else Found(start, end, family.name, mark(family.name, value))
+
+
+def bare(text: str, start: int, named: Named, mark: Marks, space: str) -> Found | None:
+    """Return the secret that an unquoted value is; `space` stood before it."""
+    family = named.family
+    if text[start : start + 1] in {"{", "("}:
+        return None
+    if family.name == "authorization":
+        end = len(text)
+        if text[named.start - 1 : named.start] in {'"', "'"} and not named.quote:
+            end, _ = end_of(text, start, 0, text[named.start - 1])
+        return _credentials(text, start, end, named, mark)
+    match = _BARE.match(text, start, start + _JUDGED)
+    if not match:
+        return None
+    value = _trimmed(match[0])
+    if _harmless(value, family) or _is_code(text, match, value, named, space):
+        return None
+    if match.end() == start + _JUDGED and (whole := _BARE.match(text, start)):
+        value = _trimmed(whole[0])
+    shown = mark(family.name, value)
+    if named.quote and named.sep == ":":
+        shown = f"{named.quote}{shown}{named.quote}"  # a number in JSON; the mark is a string
+    return Found(start, start + len(value), family.name, shown)
+
+
+def _harmless(value: str, family: Family) -> bool:
+    return judge.harmless(value) or (not family.numbers and len(value) < 16 and judge.number(value))
+
+
+def _trimmed(value: str) -> str:
+    return value.rstrip(_TRAILING)
+
+
+def _is_code(text: str, match: re.Match[str], value: str, named: Named, space: str) -> bool:
+    if judge.code(value):
+        return True
+    if space and named.sep == "=" and _ASSIGNMENT.match(value):
+        return True  # `A_PASSWORD= B=1`: the value is empty
+    if judge.letters(value):
+        after = text[match.end() : match.end() + 2]
+        if named.sep in {":", "："} and space and _NEXT_WORD.match(after):
+            return True  # prose: "token: signature has expired"
+        if not named.family.plain and named.sep != "=" and value.islower() and len(value) < 16:
+            return True
+    if not judge.identifier(value):
+        return False
+    name = named.name.lower()
+    if value.lower() == name or (value.islower() and "_" in value and value.endswith(name) and not named.quote):
+        return True  # password=password, api_key=openai_api_key
+    return not any(map(str.isdigit, value)) and judge.source_line(text, match.start())
+
+
+def _credentials(text: str, start: int, end: int, named: Named, mark: Marks) -> Found | None:
+    """Read an Authorization header's value: the scheme stays, what follows goes."""
+    scheme = _SCHEME.match(text, start, end)
+    word = scheme[1].lower() if scheme else ""
+    if scheme and word in _LISTS and "=" in text[scheme.end() : min(end, scheme.end() + 60)]:
+        rest = _LINE.match(text, scheme.end(), end)
+        return _kept(scheme.end(), rest[0].rstrip("\"'") if rest else "", named, mark)
+    if scheme and (word in _SIMPLE or word not in judge.WORDS):
+        match = _BARE.match(text, scheme.end(), end)
+        value = _trimmed(match[0]) if match else ""
+        if word in _SIMPLE or judge.random(value):
+            return _kept(scheme.end(), value, named, mark)
+    match = _BARE.match(text, start, end)
+    value = _trimmed(match[0]) if match else ""
+    return None if scheme and judge.letters(value) else _kept(start, value, named, mark)
+
+
+def _kept(start: int, value: str, named: Named, mark: Marks) -> Found | None:
+    if judge.harmless(value) or judge.code(value):
+        return None
+    return Found(start, start + len(value), named.family.name, mark(named.family.name, value))
