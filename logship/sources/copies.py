@@ -32,7 +32,7 @@ class Copy:
 
 
 def original_name(name: str) -> str:
-    """Return the name that a file had before rotations numbered it: `app.log` for `app.log.2` and `app.log-20260101`."""
+    """Return the name that a file had before rotations numbered it: `app.log` of `app.log.2` or `app.log-20260101`."""
     return re.sub(r"([.-]\d+)+$", "", name) or name
 
 
@@ -61,7 +61,7 @@ def is_beginning(copy: int, original: int) -> bool:
 
 
 def find_copies(generation: Generation, current: Mapping[tuple[int, int], Generation]) -> list[Copy]:
-    """Return the open copies of a file that was truncated, the largest first; `current` are all files that are known."""
+    """Return the open copies of a file that was truncated, the largest first; `current` are all known files."""
     if generation.base or not (generation.mark or generation.partial):
         return []
     copies: dict[tuple[int, int], Copy] = {}

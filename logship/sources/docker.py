@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
@@ -133,7 +133,7 @@ def _zone(environment: object) -> str:
         try:
             if zone:
                 return ZoneInfo(zone).key
-        except (OSError, ValueError):
+        except (OSError, ValueError, ZoneInfoNotFoundError):
             continue
     return "UTC"
 

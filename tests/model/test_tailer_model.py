@@ -143,7 +143,7 @@ class Rotations(RuleBasedStateMachine):
     def read(self) -> None:
         for _ in range(1000):
             chunks = self.tailer.read(100)
-            if not chunks and not self.tailer._ready:
+            if not chunks and not self.tailer.ready:
                 return
             progress = {}
             for chunk in chunks:

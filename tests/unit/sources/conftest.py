@@ -47,7 +47,7 @@ class Agent:
         for _ in range(10_000):
             chunks = self.tailer.read()
             given += chunks
-            if not chunks and not self.tailer._ready:
+            if not chunks and not self.tailer.ready:
                 break
             self.commit(chunks)
         self.chunks += given

@@ -139,7 +139,7 @@ def test_missing_once_is_not_gone(start: Start, logs: Path) -> None:
 
 
 def test_recreated(start: Start, logs: Path) -> None:
-    """A file that was deleted and created again is a new generation, read from its beginning, whatever it begins with."""
+    """A file that was deleted and created again is a new generation, read from its beginning."""
     agent = start()
     same = "same beginning " * 100 + "\n"
     for number in range(5):
@@ -180,7 +180,7 @@ def test_truncated(start: Start, logs: Path) -> None:
 
 
 def test_rewritten_larger_with_the_same_first_line(start: Start, logs: Path) -> None:
-    """A file rewritten between two scans, larger than before and with the same first line, is read from its beginning."""
+    """A file rewritten between two scans, larger and with the same first line, is read from its beginning."""
     agent = start()
     append(logs / "app.log", "same\na2\n")
     agent.poll()

@@ -1,0 +1,197 @@
+"""
+The generations that are followed: where each goes on, and how it ends.
+
+Copy-truncate is a rename in disguise: the old generation goes on in the copy,
+a new one begins in the truncated file. A new file that holds nothing but the
+beginning of another is such a copy, until it differs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from logship.ledger.files import FileRow
+from logship.ledger.ledger import Ledger
+from logship.sources.copies import Copy, find_copies, is_beginning, may_be_copy
+from logship.sources.generation import MARK, Generation
+from logship.sources.handles import Handles
+
+log = structlog.get_logger()
+
+
+class Generations:
+    """Generations by what the file system and the ledger call them, and those that have something to read."""
+
+    def __init__(self, ledger: Ledger, rows: Iterable[FileRow], open_files: int | None = None) -> None:
+        self._ledger = ledger
+        self._warned: set[str] = set()
+        #: The generation that is in each file, by device and inode.
+        self.current: dict[tuple[int, int], Generation] = {}
+        #: Those that the ledger has open, by file id.
+        self.registered: dict[int, Generation] = {}
+        #: Those that may have something to read, the next first.
+        self.ready: OrderedDict[Generation, None] = OrderedDict()
+        self.handles = Handles(self.ready.__contains__, open_files)
+        #: Number of the present scan.
+        self.scans = 0
+        for row in rows:
+            generation = Generation.of_row(row)
+            if (older := self.current.get(generation.key)) is not None and older.ref is not None:
+                ledger.end(older.ref.id)  # it was truncated just before the last process stopped
+                del self.registered[older.ref.id]
+            self.current[generation.key] = self.registered[row.ref.id] = generation
+
+    def move(self, generation: Generation, path: Path) -> None:
+        if path != generation.path:
+            generation.path = path
+            if generation.ref is not None:
+                self._ledger.moved(generation.ref.id, path=path, device=generation.device, inode=generation.inode)
+
+    def replace(self, generation: Generation, path: Path, device: int, inode: int, descriptor: int) -> None:
+        """Let a generation go on in another file that holds the same bytes."""
+        if self.current.get(generation.key) is generation:
+            del self.current[generation.key]
+        generation.path, generation.found, generation.device, generation.inode = path, str(path), device, inode
+        generation.misses = 0
+        self.handles.adopt(generation, descriptor)
+        self.current[generation.key] = generation
+        self.ready[generation] = None
+        if generation.ref is not None:
+            self._ledger.moved(generation.ref.id, path=path, device=device, inode=inode)
+
+    def open(self, generation: Generation, keep: Generation | None = None) -> bool:
+        """Open a generation's file; False when it cannot be had now, or holds another generation."""
+        if generation.descriptor >= 0:
+            return True
+        try:
+            self.handles.open(generation, keep)
+            same = generation.held_by(generation.descriptor)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            self.warn(str(generation.path), error.strerror or str(error))
+            self.handles.close(generation)
+            return False
+        self._warned.discard(str(generation.path))
+        if not same:
+            self.rewrite(generation)
+        return same
+
+    def warn(self, path: str, reason: str) -> None:
+        """Say once that a file cannot be read; every scan tries again."""
+        if path not in self._warned:
+            self._warned.add(path)
+            log.warning("file cannot be read", path=path.encode("utf-8", "backslashreplace").decode(), reason=reason)
+
+    def register(self, generation: Generation, head: bytes, position: int = 0) -> None:
+        head = head[:MARK] or os.pread(generation.descriptor, MARK, 0)
+        row = self._ledger.register(
+            path=generation.path,
+            device=generation.device,
+            inode=generation.inode,
+            head=head,
+            source=generation.source,
+            position=position,
+        )
+        generation.ref, generation.head = row.ref, row.head
+        generation.read = generation.position = position
+        self.registered[row.ref.id] = generation
+
+    # truncation and copies
+
+    def rewrite(self, generation: Generation) -> None:
+        """Begin a new generation in a file that was truncated; let the old one go on in its copy, or end it."""
+        fresh = Generation(
+            generation.path,
+            generation.found,
+            generation.device,
+            generation.inode,
+            generation.source,
+            born=self.scans,
+            stamp=generation.stamp,
+            changed=generation.changed,
+        )
+        self.current[fresh.key] = fresh
+        if (descriptor := self.handles.release(generation)) >= 0:
+            self.handles.adopt(fresh, descriptor)
+        self.ready[fresh] = None
+        self.ready.pop(generation, None)
+        generation.searched = 0
+        for copy in find_copies(generation, self.current):
+            self._take(copy, generation)
+        if generation.descriptor < 0:
+            generation.final = True
+            self.ready[generation] = None
+        self._let_go_copies(generation)
+
+    def _take(self, copy: Copy, generation: Generation) -> None:
+        """Go on in a copy, or note that it holds nothing that was not read."""
+        unread = self.current.get((copy.device, copy.inode))
+        if unread is not None:
+            self.handles.close(unread)
+            self.ready.pop(unread, None)
+            unread.copy_of = None
+        if copy.whole and generation.descriptor < 0:
+            self.replace(generation, copy.path, copy.device, copy.inode, copy.descriptor)
+            return
+        spent = unread or Generation(copy.path, str(copy.path), copy.device, copy.inode, generation.source)
+        spent.born = self.scans
+        self.handles.adopt(spent, copy.descriptor)
+        self.current[spent.key] = spent
+        self.register(spent, b"", copy.size)
+        spent.mark = os.pread(copy.descriptor, min(MARK, copy.size), max(copy.size - MARK, 0))
+        self.ready[spent] = None
+
+    def is_copy(self, generation: Generation) -> bool:
+        """Tell whether a new file holds nothing but the beginning of another: then it is not read for now."""
+        before, generation.copy_of = generation.copy_of, None
+        known = [other for other in self.current.values() if other is before or may_be_copy(generation, other)]
+        for original in known:
+            if not self.open(original, keep=generation):
+                pass
+            elif not original.held_by(original.descriptor):
+                self.rewrite(original)
+            elif is_beginning(generation.descriptor, original.descriptor):
+                generation.copy_of = original
+                return True
+            if self.current.get(generation.key) is not generation or generation.ref is not None:
+                return True
+        return False
+
+    def _let_go_copies(self, original: Generation) -> None:
+        """Read the files that were taken for copies of a generation that is not there any more."""
+        for generation in self.current.values():
+            if generation.copy_of is original:
+                generation.copy_of = None
+                self.ready[generation] = None
+
+    # the end
+
+    def finish(self, generation: Generation) -> None:
+        """Close a generation that was given whole."""
+        generation.finished = True
+        self.ready.pop(generation, None)
+        self._keep_copies(generation)
+        self.handles.close(generation)
+        if self.current.get(generation.key) is generation:
+            del self.current[generation.key]
+        self.end_if_done(generation)
+
+    def _keep_copies(self, original: Generation) -> None:
+        """Note that the copies of a generation hold nothing that was not read."""
+        for generation in [known for known in self.current.values() if known.copy_of is original]:
+            generation.copy_of = None
+            if generation not in self.ready and self.open(generation):
+                size = generation.stamp[0]
+                self.register(generation, b"", size)
+                generation.mark = os.pread(generation.descriptor, min(MARK, size), max(size - MARK, 0))
+
+    def end_if_done(self, generation: Generation) -> None:
+        if generation.finished and generation.ref is not None and generation.position >= generation.read:
+            self.registered.pop(generation.ref.id, None)
+            self._ledger.end(generation.ref.id)
