@@ -38,7 +38,9 @@ _TASKS = (
 
 
 class OperationalError(Exception):
-    """Stands for the database driver's own."""
+    """Stands for the database driver's own, and is printed as such."""
+
+    __module__ = "sqlalchemy.exc"
 
 
 class _Process:

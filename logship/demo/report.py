@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
@@ -14,7 +17,7 @@ from logship.store.search import Search
 
 #: Arguments of `logship search`.
 EXAMPLES = (
-    ("what went wrong in the api", ["log.level:error", "--service", "api", "--limit", "1"]),
+    ("the last exception of the api", ["error.type:*", "--service", "api", "--limit", "1"]),
     ("who failed to log in, and from where",
      ['message:"login failed"', "--limit", "3", "--fields", "@timestamp,service.name,message"]),
     ("requests that nginx answered with 5xx",
@@ -61,7 +64,7 @@ def accounting(books: Status, written: Mapping[str, int], found: Mapping[str, in
         "pending": sum(one.bytes_pending for one in books.files),
     }
     read = sum(one.read for one in books.files)
-    click.echo(f"{len(books.files)} files, rotations counted, {read} bytes read = "
+    click.echo(f"{len(books.files)} files with the rotated ones, {read} bytes read = "
                + " + ".join(f"{count} {what}" for what, count in outcomes.items()))  # fmt: skip
     click.echo(f"every byte has an outcome: {_verdict(books.closes, 'yes', 'NO')}; "
                f"keys found in clear text: {_verdict(not leaked, '0', str(leaked))}; "
@@ -73,12 +76,21 @@ def end(stack: Stack | None, *, interrupted: bool) -> None:
     if stack is None:
         click.echo("all that was written is found, once")
         return
+    logship = _command()
     _heading("try next" + (" (the stream was ended early)" if interrupted else ""))
-    click.echo(f"  logship search --state-dir {stack.state} 'service.name:worker AND message:raised'")
-    click.echo(f"  logship status --state-dir {stack.state}")
-    click.echo("  logship tail --help           logs of your own: containers, or files by name")
-    click.echo("  compose/logship.yaml          the same beside your Dify, in a container")
-    click.echo(f"  rm -r {stack.root}     when you are done")
+    click.echo(f"  {logship} search --state-dir {stack.state} 'service.name:worker AND message:raised'")
+    click.echo(f"  {logship} status --state-dir {stack.state}")
+    click.echo(f"  {logship} tail --help    for logs of your own: containers, or files by name")
+    click.echo("  compose/logship.yaml runs it beside your Dify, in a container")
+    click.echo(f"  rm -r {stack.root} when you are done")
+
+
+def _command() -> str:
+    """Return what to type for `logship` here."""
+    if shutil.which("logship"):
+        return "logship"
+    beside = Path(sys.executable).with_name("logship")
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
 
 
 def _heading(text: str) -> None:
