@@ -62,7 +62,7 @@ def is_beginning(copy: int, original: int) -> bool:
 
 def find_copies(generation: Generation, current: Mapping[tuple[int, int], Generation]) -> list[Copy]:
     """Return the open copies of a file that was truncated, the largest first; `current` are all known files."""
-    if generation.base or not (generation.mark or generation.partial):
+    if generation.base > 0 or not (generation.mark or generation.partial):
         return []
     copies: dict[tuple[int, int], Copy] = {}
     for path, descriptor in _candidates(generation, current.values()):

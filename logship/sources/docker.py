@@ -60,8 +60,8 @@ class DockerContainers:
         return [file for seen in self._seen.values() for file in seen.files]
 
     def directories(self) -> set[Path]:
-        """Return the directories in which a log file may appear."""
-        return {self._root, *(self._root / name for name in self._seen)} if self._root.is_dir() else set()
+        """Return the directory in which a container may appear."""
+        return {self._root} if self._root.is_dir() else set()
 
     def _files(self, identifier: str, directory: Path) -> list[Found]:
         prefix = f"{identifier}-json.log"

@@ -24,7 +24,7 @@ PARTIAL = 16 * 1024
 #: As many NUL bytes, in a line too long for one read, are a hole, and end it.
 HOLE = bytes(4096)
 _BLOCK = 1 << 20
-_BLOCKS = 16
+_BLOCKS = 64
 
 
 class Rewritten(Exception):  # noqa: N818  # an event, not a failure
@@ -58,7 +58,7 @@ class Generation:
     source: Source
     #: None until the ledger knows it: with its first whole line.
     ref: FileRef | None = None
-    #: Logical offset of the file's first byte on disk.
+    #: Logical offset of the file's first byte on disk. Above 0: its head was removed; below: it was read elsewhere.
     base: int = 0
     #: First bytes, at most MARK.
     head: bytes = b""
@@ -123,7 +123,7 @@ class Generation:
         """Tell whether an open file holds the bytes that were read, and those of the unfinished line."""
         if os.fstat(descriptor).st_size < self.offset:
             return False
-        if self.base == 0 and os.pread(descriptor, len(self.head), 0) != self.head:
+        if self.base <= 0 and os.pread(descriptor, len(self.head), 0) != self.head:
             return False
         known = self.mark + self.partial
         return os.pread(descriptor, len(known), self.offset - len(self.mark)) == known

@@ -17,7 +17,7 @@ import structlog
 
 from logship.ledger.files import FileRow
 from logship.ledger.ledger import Ledger
-from logship.sources.copies import Copy, find_copies, is_beginning, may_be_copy
+from logship.sources.copies import Copy, find_copies, is_beginning, may_be_copy, original_name
 from logship.sources.generation import MARK, Generation
 from logship.sources.handles import Handles
 
@@ -39,6 +39,8 @@ class Generations:
         self.handles = Handles(self.ready.__contains__, open_files)
         #: Number of the present scan.
         self.scans = 0
+        self._names: dict[str, list[Generation]] = {}
+        self._indexed = 0
         for row in rows:
             generation = Generation.of_row(row)
             if (older := self.current.get(generation.key)) is not None and older.ref is not None:
@@ -47,6 +49,7 @@ class Generations:
             self.current[generation.key] = self.registered[row.ref.id] = generation
 
     def move(self, generation: Generation, path: Path) -> None:
+        """Note where a generation's file is now."""
         if path != generation.path:
             generation.path = path
             if generation.ref is not None:
@@ -88,7 +91,8 @@ class Generations:
             self._warned.add(path)
             log.warning("file cannot be read", path=path.encode("utf-8", "backslashreplace").decode(), reason=reason)
 
-    def register(self, generation: Generation, head: bytes, position: int = 0) -> None:
+    def register(self, generation: Generation, head: bytes = b"", base: int = 0) -> None:
+        """Make a generation known to the ledger; `head` is needed where its file is not open any more."""
         head = head[:MARK] or os.pread(generation.descriptor, MARK, 0)
         row = self._ledger.register(
             path=generation.path,
@@ -96,10 +100,10 @@ class Generations:
             inode=generation.inode,
             head=head,
             source=generation.source,
-            position=position,
+            base=base,
         )
         generation.ref, generation.head = row.ref, row.head
-        generation.read = generation.position = position
+        generation.base = base
         self.registered[row.ref.id] = generation
 
     # truncation and copies
@@ -117,6 +121,7 @@ class Generations:
             changed=generation.changed,
         )
         self.current[fresh.key] = fresh
+        self._indexed = -1
         if (descriptor := self.handles.release(generation)) >= 0:
             self.handles.adopt(fresh, descriptor)
         self.ready[fresh] = None
@@ -143,15 +148,20 @@ class Generations:
         spent.born = self.scans
         self.handles.adopt(spent, copy.descriptor)
         self.current[spent.key] = spent
-        self.register(spent, b"", copy.size)
-        spent.mark = os.pread(copy.descriptor, min(MARK, copy.size), max(copy.size - MARK, 0))
+        self._register_read(spent, copy.size)
         self.ready[spent] = None
+
+    def _register_read(self, generation: Generation, size: int) -> None:
+        """Register a file whose first bytes, `size` of them, were read in another."""
+        generation.partial = b""
+        self.register(generation, base=-size)  # so that what it is asked for begins at 0
+        generation.mark = os.pread(generation.descriptor, min(MARK, size), max(size - MARK, 0))
 
     def is_copy(self, generation: Generation) -> bool:
         """Tell whether a new file holds nothing but the beginning of another: then it is not read for now."""
         before, generation.copy_of = generation.copy_of, None
-        known = [other for other in self.current.values() if other is before or may_be_copy(generation, other)]
-        for original in known:
+        originals = [other for other in self._namesakes(generation.path) if may_be_copy(generation, other)]
+        for original in originals if before is None or before in originals else [before, *originals]:
             if not self.open(original, keep=generation):
                 pass
             elif not original.held_by(original.descriptor):
@@ -160,8 +170,22 @@ class Generations:
                 generation.copy_of = original
                 return True
             if self.current.get(generation.key) is not generation or generation.ref is not None:
-                return True
+                return True  # it was taken as the copy of a file that was truncated
+            if self._indexed != self.scans:
+                return self.is_copy(generation)  # a new generation began meanwhile: it may be of that one
         return False
+
+    def _namesakes(self, path: Path) -> list[Generation]:
+        """Return the generations whose original name a path begins with, as they were at the present scan."""
+        if self._indexed != self.scans:
+            self._indexed = self.scans
+            self._names.clear()
+            for generation in self.current.values():
+                name = str(generation.path.with_name(original_name(generation.path.name)))
+                self._names.setdefault(name, []).append(generation)
+        text = str(path)
+        shortest = len(text) - len(path.name) + 1
+        return [known for end in range(shortest, len(text) + 1) for known in self._names.get(text[:end], ())]
 
     def _let_go_copies(self, original: Generation) -> None:
         """Read the files that were taken for copies of a generation that is not there any more."""
@@ -187,11 +211,10 @@ class Generations:
         for generation in [known for known in self.current.values() if known.copy_of is original]:
             generation.copy_of = None
             if generation not in self.ready and self.open(generation):
-                size = generation.stamp[0]
-                self.register(generation, b"", size)
-                generation.mark = os.pread(generation.descriptor, min(MARK, size), max(size - MARK, 0))
+                self._register_read(generation, generation.stamp[0])
 
     def end_if_done(self, generation: Generation) -> None:
+        """End a generation that was given whole, when the ledger accounts for all of it."""
         if generation.finished and generation.ref is not None and generation.position >= generation.read:
             self.registered.pop(generation.ref.id, None)
             self._ledger.end(generation.ref.id)

@@ -90,16 +90,16 @@ class Tailer:
         absent = []
         for key, generation in list(self._files.current.items()):
             if key in seen:
-                self._see(generation, *seen.pop(key), now)
+                self._attempt(self._see, generation, *seen.pop(key), now)
             else:
                 absent.append(generation)
         lost = [known for known in absent if seen and not places.locate(known)]
         for found, status in seen.values():
             if (status.st_dev, status.st_ino) not in self._files.current:  # not taken meanwhile as somebody's copy
-                self._meet(found, status, lost, now)
+                self._attempt(self._meet, found, status, lost, now)
         for generation in absent:
             if self._files.current.get(generation.key) is generation:
-                self._miss(generation, places, now)
+                self._attempt(self._miss, generation, places, now)
 
     def read(self, budget: int = 4 * MIB) -> list[Chunk]:
         """Return at most one chunk of each file that has something to read; the next call goes on with the others."""
@@ -131,6 +131,13 @@ class Tailer:
                 self._files.end_if_done(generation)
 
     # what a scan finds
+
+    def _attempt(self, step: Callable[..., None], subject: Generation | Found, *arguments: object) -> None:
+        """Take a step; a file that fails in it is tried again by the next scan."""
+        try:
+            step(subject, *arguments)
+        except OSError as error:
+            self._files.warn(str(subject.path), error.strerror or str(error))
 
     def _seen(self) -> dict[tuple[int, int], tuple[Found, os.stat_result]]:
         """Return the regular files there are, each once, whatever number of names it has."""
@@ -190,11 +197,11 @@ class Tailer:
             self._files.move(generation, place[0])
             self._measure(generation, place[1], now)
             return
+        misses = generation.misses
         if generation.descriptor >= 0:
             status = os.fstat(generation.descriptor)
-            misses = generation.misses
             self._measure(generation, status, now)
-            generation.misses = misses
+            generation.misses = misses or 1  # it could not be opened again
             if status.st_nlink:
                 if now - generation.changed > _OUT_OF_SIGHT and generation not in self._files.ready:
                     self._files.handles.close(generation)
@@ -202,46 +209,43 @@ class Tailer:
                 return
         elif generation.dormant or not places.certain(generation):
             return
-        generation.misses += 1
+        generation.misses = misses + 1
         read_to_end = generation not in self._files.ready or generation.descriptor < 0
         if generation.misses >= 2 and read_to_end and now - generation.changed >= self._quiet:
             generation.final = True
             self._files.ready[generation] = None
 
-    # opening and reading
+    # reading
 
     def _read(self, generation: Generation) -> Chunk | None:
-        if generation.descriptor < 0 and not generation.final and not self._files.open(generation):
-            generation.stamp = (0, 0)  # so that the next scan tries again
-            return None
         try:
-            piece = generation.next_piece(self._chunk, self._line_limit)
+            if generation.descriptor >= 0 or generation.final or self._files.open(generation):
+                return self._next_chunk(generation)
         except Rewritten:
             self._files.rewrite(generation)
             return None
         except OSError as error:
             self._files.warn(str(generation.path), error.strerror or str(error))
             self._files.handles.close(generation)
-            generation.stamp = (0, 0)  # so that the next scan tries again
-            return None
-        if piece is None:
+        generation.stamp = (0, 0)  # so that the next scan tries again
+        return None
+
+    def _next_chunk(self, generation: Generation) -> Chunk | None:
+        piece = generation.next_piece(self._chunk, self._line_limit)
+        if generation.ref is None and generation.descriptor >= 0 and (piece or generation.partial):
+            if self._files.is_copy(generation):
+                piece = None
+            elif piece is not None:
+                self._files.register(generation)
+        elif generation.ref is None and piece is not None:
+            self._files.register(generation, head=piece.data)
+        if piece is None or generation.ref is None:
             if generation.more:
                 self._files.ready[generation] = None
             elif generation.final:
                 self._files.finish(generation)
-            elif generation.ref is None and generation.partial:
-                self._files.is_copy(generation)
             return None
-        if generation.ref is None:
-            if generation.descriptor >= 0 and self._files.is_copy(generation):
-                if generation.final:
-                    self._files.finish(generation)
-                return None
-            self._files.register(generation, piece.data if generation.descriptor < 0 else b"")
-        ref = generation.ref
-        if ref is None:
-            return None
-        chunk = Chunk(ref, generation.read, piece.data, piece.span, piece.original_length)
+        chunk = Chunk(generation.ref, generation.read, piece.data, piece.span, piece.original_length)
         generation.advance(piece)
         return chunk
 

@@ -16,6 +16,7 @@ from typing import Self
 
 import structlog
 from watchdog.events import (
+    DirCreatedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
     FileMovedEvent,
@@ -27,7 +28,7 @@ from watchdog.observers.api import BaseObserver, ObservedWatch
 
 #: Directories that are watched at most (each costs a thread); those beyond are found by scanning.
 MOST = 64
-_EVENTS: list[type[FileSystemEvent]] = [FileCreatedEvent, FileMovedEvent, FileDeletedEvent]
+_EVENTS: list[type[FileSystemEvent]] = [DirCreatedEvent, FileCreatedEvent, FileMovedEvent, FileDeletedEvent]
 
 log = structlog.get_logger()
 

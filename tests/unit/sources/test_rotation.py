@@ -10,6 +10,8 @@ from typing import Any
 
 from conftest import append
 
+from logship.ledger.status import status
+
 Start = Callable[..., Any]
 
 
@@ -364,3 +366,31 @@ def test_unaccounted_bytes_keep_a_generation_open(start: Start, logs: Path) -> N
     assert agent.states() == {"app.log#1": "open"}
     agent.commit(chunks)
     assert agent.states() == {"app.log#1": "ended"}
+
+
+def test_the_books_close_after_copies(start: Start, logs: Path) -> None:
+    """Copies that were not read, or read in part, leave the accounts of every file in order."""
+    agent = start()
+    append(logs / "app.log", lines("a", 1, 50))
+    agent.poll()
+    shutil.copy(logs / "app.log", logs / "app.log.1")
+    agent.poll()
+    append(logs / "app.log", lines("a", 51, 60))
+    agent.poll()
+    os.truncate(logs / "app.log", 0)
+    agent.poll()
+    append(logs / "app.log.1", "to the copy\n")
+    assert agent.poll() == "to the copy\n"
+    assert agent.chunks[-1].offset == 0
+    agent.restart()
+    assert agent.settle() == ""
+    books = status(agent.state)
+    assert (books.problems, [file.lag_bytes for file in books.files]) == ([], [0, 0])
+
+
+def test_two_thousand_new_files_are_not_compared_with_each_other(start: Start, logs: Path) -> None:
+    """A file is compared only with those that its name continues."""
+    agent = start()
+    for number in range(2000):
+        append(logs / f"{number}.log", "same\n")
+    assert agent.poll() == "same\n" * 2000
