@@ -16,6 +16,7 @@ Convert = Callable[[Any], object]
 _GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|µs|μs|ms|s|m(?!s)|h)")
 _GO_UNITS = {"ns": 1, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9, "m": 6e10, "h": 3.6e12}
 _REQUEST_ID = re.compile(r"[0-9a-f]{10}")
+_REQUEST_LENGTH = 10
 
 dumps = orjson.dumps
 
@@ -133,6 +134,8 @@ class Field:
 
     def __init__(self, target: str) -> None:
         name, _, kind = target.partition(":")
+        #: Name of a trace field: without request ids in the column, it is a plain one.
+        self._plain = ""
         kind = kind or ("cached" if name in _FEW else "keyword")
         self.parts = [(name, kind)]
         if kind == "url":
@@ -141,10 +144,13 @@ class Field:
             self.parts = [(name, "file_of"), ("log.origin.file.line", "line_of")]
         elif kind == "trace":
             self.parts = [(name, "trace"), ("http.request.id", "request_id")]
+            self._plain = name
         self._caches = {part: _Cached(_SIMPLE[part]) for _, part in self.parts if part in _SIMPLE}
 
     def columns(self, values: Sequence[Any]) -> list[tuple[str, Column]]:
         """Return the columns that a column of texts becomes."""
+        if self._plain and not any(len(value) == _REQUEST_LENGTH for value in values if isinstance(value, str)):
+            return [(self._plain, keyword(values))]
         return [(name, self._column(kind, values)) for name, kind in self.parts]
 
     def _column(self, kind: str, values: Sequence[Any]) -> Column:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
@@ -208,45 +208,27 @@ class Encoder:
         suspects: frozenset[int],
         encoded: Encoded,
     ) -> list[bytes]:
-        columns = _coalesced(columns)
-        names = tuple(name for name, _ in columns)
-        template = templates.of(names)
-        ordered = [columns[number] for number in template.order]
+        columns = [(name, column) for name, column in _coalesced(columns) if column.count(None) < len(column)]
         places = offsets if len(rows) == len(offsets) else [offsets[row] for row in rows]
-        table = list(zip(places, *(column for _, column in ordered), strict=True))
-        fields = tuple(name for name, _ in ordered)
-        optional = [column for _, column in columns if None in column]
-        special = extras.keys() | {position for position, row in enumerate(rows) if row in suspects}
-        odd = set(special)
-        for _, column in columns:
-            if None in column:  # by identity, which is quick
-                odd |= {position for position, value in enumerate(column) if value is None}
-        if not odd:
-            return template.fill_all(table)  # type: ignore[arg-type]  # no column holds None
-        own = {position: table[position] for position in odd}
-        blank = (0, *[b""] * len(fields))
-        for position in odd:
-            table[position] = blank
-        documents = template.fill_all(table)  # type: ignore[arg-type]  # no row left holds None
-        for position, row in own.items():
-            if position not in special:
-                documents[position] = self._sparse(templates, fields, row)
-                continue
-            flat = {name: value for name, value in zip(fields, row[1:], strict=True) if value is not None}
+        documents = [b""] * len(rows)
+        for positions, present in _by_presence(columns, len(rows)):
+            template = templates.of(tuple([name for name, _ in present]))
+            ordered = [present[number][1] for number in template.order]
+            filled = template.fill_all(zip(places, *ordered, strict=True)) if positions is None else template.fill_all(
+                [(places[at], *[column[at] for column in ordered]) for at in positions]
+            )
+            if positions is None:
+                documents = filled
+            else:
+                for position, document in zip(positions, filled, strict=True):
+                    documents[position] = document
+        for position in extras.keys() | {position for position, row in enumerate(rows) if row in suspects}:
+            flat = {name: value for name, column in columns if (value := column[position]) is not None}
             flat.update(extras.get(position, {}))
             if rows[position] in suspects:
                 flat = self._redact(flat, encoded)
-            documents[position] = templates.document(row[0], flat)
+            documents[position] = templates.document(places[position], flat)
         return documents
-
-    @staticmethod
-    def _sparse(templates: Templates, fields: tuple[str, ...], row: tuple[Any, ...]) -> bytes:
-        """Return the document of a row that lacks some fields."""
-        values = row[1:]
-        present = tuple([name for name, value in zip(fields, values, strict=True) if value is not None])
-        template = templates.of(present)
-        values = tuple([value for value in values if value is not None])
-        return template.fill_all([(row[0], *[values[number] for number in template.order])])[0]
 
     def _redact(self, flat: dict[str, bytes], encoded: Encoded) -> dict[str, bytes]:
         """Redact every text of a document; if that fails, the texts go and the document stays."""
@@ -280,6 +262,24 @@ class Encoder:
         for message in messages:
             if rule := self._dropped(form, message):
                 encoded.dropped[rule] = encoded.dropped.get(rule, 0) + 1
+
+
+def _by_presence(
+    columns: list[tuple[str, Column]], count: int
+) -> Iterator[tuple[list[int] | None, list[tuple[str, Column]]]]:
+    """Group rows by which fields they have: (positions, their columns); positions None: all rows have all fields."""
+    optional = [number for number, (_, column) in enumerate(columns) if None in column]
+    if not optional:
+        yield None, columns
+        return
+    groups: dict[tuple[bool, ...], list[int]] = {}
+    absent = [[value is None for value in columns[number][1]] for number in optional]
+    for position, mask in enumerate(zip(*absent, strict=True)):
+        groups.setdefault(mask, []).append(position)
+    for mask, positions in groups.items():
+        without = {number for number, missing in zip(optional, mask, strict=True) if missing}
+        present = [column for number, column in enumerate(columns) if number not in without]
+        yield (None if len(positions) == count else positions), present
 
 
 def _coalesced(columns: list[tuple[str, Column]]) -> list[tuple[str, Column]]:

@@ -8,7 +8,7 @@ and a document costs one `%` of bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from orjson import dumps
@@ -32,7 +32,7 @@ class Template:
         #: Which field each slot takes, by its number in `fields`.
         self.order = tuple(int(number) for number in parts[1::2])
 
-    def fill_all(self, rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
+    def fill_all(self, rows: Iterable[tuple[Any, ...]]) -> list[bytes]:
         """Return action line and document for each row: its offset, then JSON values in the order of `order`."""
         form = self._form
         return [form % row for row in rows]

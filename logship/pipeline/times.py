@@ -36,15 +36,22 @@ class Clock:
         known = self._seconds
         if len(known) > _KEPT:
             known.clear()
-        try:  # all of them seen before, as is usual
-            if fractions is None:
-                return [known[stamp] + "Z" for stamp in stamps]  # type: ignore[index]  # None is not known
-            if len(max(fractions, key=len)) <= 9 and "" not in fractions:  # type: ignore[arg-type,type-var]  # or TypeError
-                return [f"{known[stamp]}.{digits}Z" for stamp, digits in zip(stamps, fractions, strict=True)]  # type: ignore[index]
-        except (KeyError, TypeError):
-            pass  # some are new or absent: one by one
-        fill = fractions if fractions is not None else [None] * len(stamps)
-        return [self._one(stamp, digits) if stamp else "" for stamp, digits in zip(stamps, fill, strict=True)]
+        if fractions is None:
+            return [self._one(stamp, None) if stamp else "" for stamp in stamps] if not self._know(stamps) else [
+                known[stamp] + "Z" for stamp in stamps  # type: ignore[index]  # all of them are known
+            ]
+        if self._know(stamps) and None not in fractions and "" not in fractions and len(max(fractions, key=len)) <= 9:  # type: ignore[arg-type]
+            return [f"{known[stamp]}.{digits}Z" for stamp, digits in zip(stamps, fractions, strict=True)]  # type: ignore[index]
+        return [self._one(stamp, digits) if stamp else "" for stamp, digits in zip(stamps, fractions, strict=True)]
+
+    def _know(self, stamps: Sequence[str | None]) -> bool:
+        """Convert the stamps that are new; return whether all are known now."""
+        new = set(stamps).difference(self._seconds)
+        if None in new or "" in new or len(new) * 2 > len(stamps):
+            return False
+        for stamp in sorted(new):  # type: ignore[type-var]  # no None in it
+            self._one(stamp, None)  # type: ignore[arg-type]
+        return new <= self._seconds.keys()
 
     def _one(self, stamp: str, digits: str | None) -> str:
         whole = stamp

@@ -19,15 +19,24 @@ from logship.pipeline.redaction.rules import Family, Fields
 from logship.pipeline.redaction.values import Found, Named
 
 _SEPARATOR = re.compile(
-    r"(?P<suffix>[A-Za-z0-9_.-]{0,48})(?:(?P<quote>\\{0,15}[\"'`])\]?|\])?(?:[ \t]|\\{1,7}t){0,20}"
-    r"(?P<sep>:?=(?![=~])>?|:(?!//)-?|：|\\{1,3}uff1a|->|%3D|\\{1,3}u003d|(?<=[\"']),(?=\s{0,3}b?\\{0,7}[\"']))",
+    r"(?P<suffix>[A-Za-z0-9_.-]{0,48})(?:(?P<quote>\\{0,15}[\"'`])\]?|\]|\*{2})?(?:[ \t]|\\{1,7}t){0,20}(?:(?:is|was) ?)?"
+    r"(?P<sep>:\s{0,3}(?:str|bytes|Any|int|SecretStr|Optional\[\w{1,20}\])(?:\s?\|\s?None)?\s{0,3}=(?!=)|:?=(?![=~])>?|:(?!//)-?|：|\\{1,7}uff1a|->|%3D|\\{1,7}u003d|(?<=[\"']),(?=\s{0,3}b?\\{0,7}[\"']))",
     re.ASCII,
 )
+#: `--password x`, also in a list of arguments.
+_FLAG = re.compile(
+    r"(?P<suffix>[A-Za-z0-9_-]{0,48})(?P<quote>\\{0,15}[\"'])?(?P<sep>,?[ \t]{1,4}|,)(?=\\{0,15}[\"']?[^\s\"'\\-])",
+    re.ASCII,
+)
+_FLAGGED = re.compile(r"(?:^|[^A-Za-z0-9_-])--?[A-Za-z0-9_-]{0,48}$", re.ASCII)
+_TUPLE = re.compile(r"\(\s?b?\\{0,15}[\"'][\w.-]{0,40}$", re.ASCII)
 _GAP = re.compile(r"(?:[ \t\r\n]|\\{1,7}[nrt](?=[\s\\\"'])){0,80}")
 #: Python's `b'…'`, Go's `[…]`, a list's bracket, `SecretStr('…')`.
 _OPENER = re.compile(r"\[?\s{0,80}(?:Secret(?:Str|Bytes)?\()?(?:[bBuUrRfF]{1,2}(?=\\{0,7}[\"']))?")
 _QUOTE = re.compile(r"(\\{0,15})([\"'`])")
 _MORE = re.compile(r"\s{0,80},\s{0,80}(?=\\{0,7}[\"'])")
+#: The word just before a core: `primary_key`, `cacheKey`.
+_PREVIOUS = re.compile(r"(?<!\\)\b([A-Za-z]{1,20})[_. -]$|_([A-Za-z]{1,20})[_. -]$", re.ASCII)
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 #: Endings that a name may have without a separator: `passwords`, `tokenvalue`.
 _GLUED = frozenset({"s", "value", "values", "string", "str", "hash", "data"})
@@ -57,13 +66,13 @@ class NamedSecrets:
         position = 0
         while match := self._name.search(text, position):
             position = match.end()
-            rest = _SEPARATOR.match(text, position)
+            rest = _SEPARATOR.match(text, position) or _flag(text, match)
             if not rest:
                 continue
             family = self._families[str(match.lastgroup)]
             if not self._names_secret(text, match.start(), match[0], rest["suffix"], family):
                 continue
-            if rest["sep"] == "," and not _in_tuple(text, match.start()):
+            if rest["sep"] == "," and not _TUPLE.search(text[max(0, match.start() - 60) : match.start()]) and not _flag(text, match):
                 continue
             named = Named(family, match[0] + rest["suffix"], rest["quote"] or "", rest["sep"], match.start(), rest.end())
             for found in _values(text, named, mark):
@@ -81,16 +90,15 @@ class NamedSecrets:
         words = [word.lower() for word in _WORD.findall(suffix)]
         if words and words[-1] in self._harmless:
             return False
-        if family.described and before[-1:] in {"_", "-", ".", " "}:
-            previous = _WORD.findall(before)
-            return not (previous and previous[-1].lower() in self._describing)
-        return True
+        previous = _PREVIOUS.search(before) if family.described else None
+        return not previous or (previous[1] or previous[2]).lower() not in self._describing
 
 
-def _in_tuple(text: str, start: int) -> bool:
-    """Return whether a quoted name is the first of a tuple: `('password', 'x')`; in a list it is one name of many."""
-    before = text[max(0, start - 60) : start].rpartition("(")
-    return bool(before[1]) and not before[2].strip("bB\\\"'-_xX")
+def _flag(text: str, name: re.Match[str]) -> re.Match[str] | None:
+    """Return the separator of a command line's option."""
+    if text.find("-", max(0, name.start() - 60), name.start()) < 0:
+        return None
+    return _FLAG.match(text, name.end()) if _FLAGGED.search(text[max(0, name.start() - 60) : name.start()]) else None
 
 
 def _values(text: str, named: Named, mark: Marks) -> Iterator[Found]:

@@ -18,12 +18,14 @@ WORDS = frozenset(
     failure false file float for forbidden found from generated generating got has have header he id if in incorrect
     input int integer invalid is it its key length limit list long longer malformed may mask masked match mismatch
     missing must n/a na name nan new nil no non none not null number ok object of off ok on only optional or
-    output parameter password provided read rejected removed request required reset returned revoked rotated
-    saved secret service set setting short should signature some string str success successful the there this
+    output parameter provided read rejected removed request required reset returned revoked rotated
+    saved service set setting short should signature some string str success successful the there this
     to token tokens too true type unable unauthorized undefined unexpected unknown unset unsupported updated
     use used user using valid validation value varchar verification verified verify was were when while will with
-    wrong yes you your text uuid union literal self cls args kwargs redacted hidden filtered removed secret-input
-    text-input select api_key access_token bearerauth header's
+    wrong yes you your text uuid union literal self cls args kwargs redacted hidden filtered text-input select secret-input apikey
+    please enter enters entered enabling resets resetting retry retrying again then than more many other another
+    same different old current previous next first last yet still just also but see via per under over into
+    within without here now soon flag argument option instead
     """.split()
 )
 _PROSE = frozenset(
@@ -34,7 +36,8 @@ _PROSE = frozenset(
 )
 #: Placeholders: stars, dots, templates, shell variables, angle brackets.
 _PLACEHOLDER = re.compile(
-    r"[*•xX.…_\-#?]{1,80}|%\(?\w{0,40}\)?[sdr]|\$\{?\w{1,60}\}?|\{\{?[\w.\[\]'\" ]{0,80}\}?\}|<[^<>]{0,80}>?|&lt;.{0,80}"
+    r"[*•xX.…_\-#?]{1,80}|%\(?\w{0,40}\)?[sdr]|\$(?-i:[A-Z_][A-Z0-9_]{0,60})|\$\{\w{1,60}(?::?-)?\}?"
+    r"|\{\{?[\w.\[\]'\" ]{0,80}\}?\}?|<[^<>]{0,80}>|&lt;.{0,80}"
     r"|\[(?:redacted|hidden|masked|filtered|secret|removed)[^\]]{0,20}\]?|\*{2,}.{0,4}|.{0,4}\*{3,}.{0,4}",
     re.IGNORECASE,
 )
@@ -44,8 +47,15 @@ _NUMBER = re.compile(r"[-+]?\d[\d.,_]{0,30}(?:[kKmM%]|ms|s)?|\d{1,12}[/:]\d{1,12
 _LETTERS = re.compile(r"[A-Za-z][A-Za-z'-]{0,30}[,.;:!?)]{0,3}")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,60}")
 _CODE_BEFORE = re.compile(r'  File "[^"\n]{1,300}", line \d+')
-#: A dotted value that is long or holds digits is rather a token than an attribute.
-_MAX_PART = 30
+#: What an attribute is mostly taken of, in Dify's code and elsewhere.
+_ROOTS = frozenset(
+    """
+    self cls this args kwargs config configs settings setting dify_config app_config conf cfg os sys request req
+    response resp params parameters options opts data payload body credentials credential model user account app obj
+    result env environ environment process ctx context session client provider tenant node form cmd builder inputs
+    json current_app current_user flask redis_client db auth state props event message row item entity secret
+    """.split()
+)
 
 
 def letters(value: str) -> bool:
@@ -80,12 +90,14 @@ def sentence(value: str) -> bool:
 
 def code(value: str) -> bool:
     """Return whether a bare value is an expression: a call, an index or an attribute."""
-    if _CALL.match(value):
-        return True
-    if _ATTRIBUTE.fullmatch(value.rstrip(",)]}:;")):
-        parts = value.rstrip(",)]}:;").split(".")
-        return all(len(part) <= _MAX_PART and not any(map(str.isdigit, part)) for part in parts)
-    return False
+    if call := _CALL.match(value):
+        name = call[0][:-1]
+        return "." in name or (len(name) > 2 and not any(map(str.isdigit, name)))
+    bare = value.rstrip(",)]}:;")
+    if not _ATTRIBUTE.fullmatch(bare) or any(map(str.isdigit, bare)):
+        return False
+    root, _, last = bare.lower().rpartition(".")
+    return root.partition(".")[0] in _ROOTS or any(word in last for word in ("password", "token", "key", "secret"))
 
 
 def identifier(value: str) -> bool:

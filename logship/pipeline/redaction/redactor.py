@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,19 @@ class PatternRule:
         self._pattern = rule.compiled()
         self._group = rule.group if self._pattern.groups else 0
         self._check: Callable[[str], bool] = CHECKS[rule.check] if rule.check else lambda _: True
+        self._not_after = re.compile(f"(?:{rule.not_after})$", re.ASCII | re.IGNORECASE) if rule.not_after else None
         self._policy = policy
 
     def find(self, text: str, mark: Marks) -> Iterator[Found]:
         """Yield what the rule replaces."""
         for match in self._pattern.finditer(text):
             value = match[self._group]
-            if value and not is_mark(value) and self._check(value):
-                yield Found(match.start(self._group), match.end(self._group), self.name, self._replaced(value, mark))
+            if not value or is_mark(value) or not self._check(value):
+                continue
+            start, end = match.span(self._group)
+            if self._not_after and self._not_after.search(text[max(0, start - 32) : start]):
+                continue
+            yield Found(start, end, self.name, self._replaced(value, mark))
 
     def _replaced(self, value: str, mark: Marks) -> str:
         if self._policy == "mask":

@@ -52,6 +52,8 @@ class Rule(_Strict):
     group: int | str = 1
     #: A check of that part, by name.
     check: str | None = None
+    #: What before it says that it is something else: a size, an id.
+    not_after: str | None = None
     #: The personal data it stands for; an operator chooses what happens.
     policy: str | None = None
     samples: Samples = Samples()
@@ -116,6 +118,7 @@ def read_rules(path: Path) -> RuleBook:
             if rule.check and rule.check not in CHECKS:
                 raise PipelineError(f"{path}: rule {rule.name}: no check named {rule.check!r}")
             rule.compiled()
+            re.compile(rule.not_after or "")
     except OSError as error:
         raise PipelineError(f"{path}: {error.strerror}") from error
     except (yaml.YAMLError, ValidationError, re.error) as error:

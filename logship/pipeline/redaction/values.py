@@ -28,7 +28,8 @@ _LINE = re.compile(r"[^\r\n\\\x00]+")
 _SIMPLE = frozenset({"bearer", "basic", "token", "apikey", "api-key", "key", "negotiate", "ntlm", "oauth"})
 _LISTS = frozenset({"digest", "hmac", "aws4-hmac-sha256", "oauth"})
 _NEXT_WORD = re.compile(r"[ \t]+[A-Za-z]")
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,60}=(?!=)", re.ASCII)
+_NAME = re.compile(r"(?i:passw|pwd|secret|token|key|auth|cred)")
+_ASSIGNMENT = re.compile(r"[A-Za-z_][\w-]{0,60}=(?!=)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ def quoted(text: str, start: int, end: int, named: Named, mark: Marks) -> Found 
         return None
     if family.name == "authorization":
         return _credentials(text, start, end, named, mark)
+    if named.sep[:1] == "," and value.islower() and "_" in value and judge.identifier(value) and not judge.random(value):
+        return None  # names in a tuple
     if value[:1] == "{" and value[-1:] == "}" and text[start - 2 : start - 1] in {"f", "F"}:
         return None  # an f-string of nothing but a variable
     return None if is_mark(value) else Found(start, end, family.name, mark(family.name, value))
@@ -99,17 +102,23 @@ def _harmless(value: str, family: Family) -> bool:
 
 
 def _trimmed(value: str) -> str:
-    return value.rstrip(_TRAILING)
+    return value.rstrip(_TRAILING if value[:1] != "<" else ",;:.")
 
 
 def _is_code(text: str, match: re.Match[str], value: str, named: Named, space: str) -> bool:
     if judge.code(value):
         return True
-    if space and named.sep == "=" and _ASSIGNMENT.match(value):
-        return True  # `A_PASSWORD= B=1`: the value is empty
+    if space and named.sep == "=" and (_ASSIGNMENT.match(value) or value.startswith("HTTP/")):
+        return True  # the value is empty: `A_PASSWORD= B=1`, `?token= HTTP/1.1`
+    if space and named.sep == ":" and (other := _ASSIGNMENT.match(value)) and _NAME.search(other[0]):
+        return True  # another name, with a value of its own
+    if value[:1] in {"/", "~"} and named.name.lower() == "pwd":
+        return True  # a directory
+    if named.name.lower() == "pass" and space and judge.letters(value):
+        return True  # a test's result
     if judge.letters(value):
         after = text[match.end() : match.end() + 2]
-        if named.sep in {":", "："} and space and _NEXT_WORD.match(after):
+        if named.sep in {":", "："} and space and not named.family.numbers and _NEXT_WORD.match(after):
             return True  # prose: "token: signature has expired"
         if not named.family.plain and named.sep != "=" and value.islower() and len(value) < 16:
             return True
@@ -127,10 +136,12 @@ def _credentials(text: str, start: int, end: int, named: Named, mark: Marks) -> 
     word = scheme[1].lower() if scheme else ""
     if scheme and word in _LISTS and "=" in text[scheme.end() : min(end, scheme.end() + 60)]:
         rest = _LINE.match(text, scheme.end(), end)
-        return _kept(scheme.end(), rest[0].rstrip("\"'") if rest else "", named, mark)
+        return _kept(scheme.end(), rest[0] if rest else "", named, mark)
     if scheme and (word in _SIMPLE or word not in judge.WORDS):
         match = _BARE.match(text, scheme.end(), end)
         value = _trimmed(match[0]) if match else ""
+        if is_mark(value):
+            return None
         if word in _SIMPLE or judge.random(value):
             return _kept(scheme.end(), value, named, mark)
     match = _BARE.match(text, start, end)
