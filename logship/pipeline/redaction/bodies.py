@@ -9,7 +9,6 @@ from logship.pipeline.redaction.values import Found
 from logship.pipeline.redaction.marks import Marks, is_mark
 from logship.pipeline.redaction.quotes import end_of
 
-SCAN = r"(Request|Response) Body:"
 _BODY = re.compile(r"(?:Request|Response) Body:(?:[ \t\r\n]|\\{1,7}[nrt]){0,8}", re.ASCII)
 
 

@@ -16,17 +16,17 @@ from logship.pipeline.redaction.scan import Scanner
 from logship.pipeline.redaction.values import Found
 
 Counts = dict[str, int]
+Find = Callable[[str, Marks], Iterator[Found]]
 #: A mark may let the text beside it be read differently; more than two passes have not been seen.
 _PASSES = 5
 
 
 class PatternRule:
-    """One rule of the file, compiled: literals first, then the pattern, then the check."""
+    """One rule of the file, compiled: the pattern, then the check."""
 
     def __init__(self, rule: Rule, policy: str) -> None:
         self.name = rule.name
         self.personal = rule.policy is not None
-        self.literals = tuple(literal.lower() for literal in rule.literals)
         self._pattern = rule.compiled()
         self._group = rule.group if self._pattern.groups else 0
         self._check: Callable[[str], bool] = CHECKS[rule.check] if rule.check else lambda _: True
@@ -58,12 +58,18 @@ class Redactor:
         self._key = key
         active = [rule for rule in book.rules if rule.policy is None or chosen[rule.policy] != "keep"]
         rules = [PatternRule(rule, chosen[rule.policy] if rule.policy else "hash") for rule in active]
-        self._secrets = [rule for rule in rules if not rule.personal]
-        self._personal = [rule for rule in rules if rule.personal]
-        self._named = NamedSecrets(book.fields)
-        self._bodies = chosen["bodies"] != "keep"
-        scans = [pattern for rule in active for pattern in rule.scan] + book.scan + book.fields.scan
-        self._scanner = Scanner(scans + ([bodies.SCAN] if self._bodies else []))
+        named = NamedSecrets(book.fields)
+        # In this order: keys of known shape keep their own name inside `api_key=…`, personal data comes last.
+        self._steps: list[tuple[str, Find]] = [(rule.name, rule.find) for rule in rules if not rule.personal]
+        self._steps += [("urls", urls.find), ("urls", urls.find_go), ("cookies", cookies.find), ("fields", named.find)]
+        self._steps += [(rule.name, rule.find) for rule in rules if rule.personal]
+        if chosen["bodies"] != "keep":
+            self._steps.insert(0, ("bodies", bodies.find))
+        self._family = named.family
+        scans = {rule.name: rule.scan for rule in active}
+        readers = {"urls": book.urls, "cookies": book.cookies, "fields": book.fields, "bodies": book.bodies}
+        scans |= {name: reader.scan for name, reader in readers.items() if any(name == step for step, _ in self._steps)}
+        self._scanner = Scanner({**scans, "escapes": book.escapes})
 
     @classmethod
     def load(cls, path: Path, *, policies: Mapping[str, str], key: bytes) -> Redactor:
@@ -103,7 +109,7 @@ class Redactor:
             clean, found = self.redact(value)
         else:
             clean, found = str(value), {}
-        family = self._named.family(name)
+        family = self._family(name)
         if family and not harmless(clean) and (family.numbers or not clean.isdigit()):
             scheme, space, secret = clean.partition(" ")
             marks = Marks(self._key)
@@ -119,29 +125,16 @@ class Redactor:
         return clean if found else value
 
     def _pass(self, text: str, marks: Marks, counts: Counts) -> str:
-        if self._bodies and "Body:" in text:
-            text = _apply(text, bodies.find(text, marks), counts)
-        lower = text.lower()
-        text = _by_rules(text, lower, self._secrets, marks, counts)
-        if "@" in text:
-            text = _apply(text, urls.find(text, marks), counts)
-            text = _apply(text, urls.find_go(text, marks), counts)
-        if "cookie" in lower:
-            text = _apply(text, cookies.find(text, marks), counts)
-        text = _apply(text, self._named.find(text, marks), counts)
-        return _by_rules(text, lower, self._personal, marks, counts)
+        needed = self._scanner.rules(text)
+        for name, find in self._steps:
+            if name in needed:
+                text = _apply(text, find(text, marks), counts)
+        return text
 
 
 def mark_of(marks: Marks, rule: str, secret: str) -> str:
     """Return the mark of a secret, as text."""
     return marks(rule, secret)
-
-
-def _by_rules(text: str, lower: str, rules: list[PatternRule], marks: Marks, counts: Counts) -> str:
-    for rule in rules:
-        if not rule.literals or any(literal in lower for literal in rule.literals):
-            text = _apply(text, rule.find(text, marks), counts)
-    return text
 
 
 def _apply(text: str, found: Iterable[Found], counts: Counts) -> str:

@@ -42,9 +42,7 @@ class Rule(_Strict):
     """Secrets that are known by a pattern."""
 
     name: str
-    #: The pattern is tried only where one of these stands in the text, in any case.
-    literals: list[str]
-    #: What the first, loose look for suspects searches: Hyperscan's syntax, at least as wide as `pattern`.
+    #: What the first, loose look searches: Hyperscan's syntax, at least as wide as `pattern`, also on escaped text.
     scan: list[str]
     #: Python's; each attempt must end within bounds.
     pattern: str
@@ -89,16 +87,24 @@ class Fields(_Strict):
     scan: list[str]
 
 
+class Reader(Samples):
+    """Secrets that code finds: in URLs, cookies, bodies."""
+
+    scan: list[str]
+
+
 class RuleBook(_Strict):
     """The whole file."""
 
     policies: dict[str, Policy]
     rules: list[Rule]
     fields: Fields
-    urls: Samples
-    cookies: Samples
-    bodies: Samples
-    scan: list[str]
+    urls: Reader
+    cookies: Reader
+    bodies: Reader
+    #: Texts that match are suspects, whatever else is in them.
+    escapes: list[str]
+    #: Texts that no rule changes.
     ordinary: list[str] = []
 
 

@@ -1,9 +1,9 @@
-"""Suspects: which of thousands of texts may hold a secret, by one Hyperscan pass over all of them."""
+"""The first look: which of thousands of texts may hold a secret, and which rules one text needs; by Hyperscan."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import hyperscan
 
@@ -13,11 +13,17 @@ from logship.errors import PipelineError
 class Scanner:
     """Finds texts that any of the patterns matches; may name too many, never too few."""
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        expressions = [pattern.encode() for pattern in patterns]
+    def __init__(self, patterns: Mapping[str, Iterable[str]]) -> None:
+        rules: dict[str, set[str]] = {}
+        for rule, expressions in patterns.items():
+            for expression in expressions:
+                rules.setdefault(expression, set()).add(rule)
+        self._rules = [frozenset(names) for names in rules.values()]
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         try:
-            self._database.compile(expressions=expressions, ids=list(range(len(expressions))), flags=0)
+            self._database.compile(
+                expressions=[expression.encode() for expression in rules], ids=list(range(len(rules))), flags=0
+            )
         except hyperscan.error as error:
             raise PipelineError(f"redaction: a scan pattern cannot be compiled: {error}") from error
         # Hyperscan gives up the interpreter lock while it scans, and its scratch space is for one scan at a time.
@@ -25,26 +31,37 @@ class Scanner:
 
     def find(self, texts: Sequence[str]) -> list[int]:
         """Return the indexes of the texts that match, ascending."""
-        # Every text stands between two NULs: patterns know the beginning of a text by the one before it.
-        data = ("\0" + "\0".join(texts) + "\0").encode(errors="surrogatepass")
+        data = _joined(texts)
         if data.count(0) != len(texts) + 1:
-            data = ("\0" + "\0".join(text.replace("\0", "\1") for text in texts) + "\0").encode(errors="surrogatepass")
-        ends: list[int] = []
+            data = _joined([text.replace("\0", "\1") for text in texts])
+        ends: set[int] = set()
 
         def found(number: int, start: int, end: int, flags: int, context: object) -> None:  # noqa: ARG001
-            ends.append(end)
+            ends.add(end)
 
         with self._lock:
             self._database.scan(data, match_event_handler=found)
-        if not ends:
-            return []
         indexes: list[int] = []
         index, counted = -1, 0
         for end in sorted(ends):
-            if end > counted:
-                # A match may end on the NUL after its text.
-                index += data.count(0, counted, end - 1)
-                counted = end - 1
+            index += data.count(0, counted, end - 1)  # the last byte may be the NUL after the text
+            counted = end - 1
             if not indexes or indexes[-1] != index:
                 indexes.append(index)
         return indexes
+
+    def rules(self, text: str) -> set[str]:
+        """Return the names of the rules that may find something in a text."""
+        numbers: set[int] = set()
+
+        def found(number: int, start: int, end: int, flags: int, context: object) -> None:  # noqa: ARG001
+            numbers.add(number)
+
+        with self._lock:
+            self._database.scan(_joined([text.replace("\0", "\1")]), match_event_handler=found)
+        return {name for number in numbers for name in self._rules[number]}
+
+
+def _joined(texts: Sequence[str]) -> bytes:
+    # Every text stands between two NULs: patterns know the beginning of a text by the one before it.
+    return ("\0" + "\0".join(texts) + "\0").encode(errors="surrogatepass")
