@@ -217,7 +217,7 @@ def build(
             "nothing to read: no containers folder, no files and no LOG_FILE",
             "name files (`logship tail PATH`), or set files, log_file.path or containers.root",
         )
-    pipelines = Pipelines.load([data_path("pipelines"), *settings.pipelines])
+    pipelines = Pipelines.load_for_use(data_path("pipelines"), settings.pipelines)
     ledger = Ledger.open(settings.state_dir)
     try:
         redactor = Redactor.load(
@@ -378,6 +378,7 @@ def _archiver(settings: Settings, ledger: Ledger) -> Archiver | None:
     return Archiver(
         settings.state_dir,
         ledger,
+        max_bytes=store.seal_bytes,
         max_age=store.seal_seconds,
         keep_age=timedelta(days=store.retention_days) if store.retention_days else None,
         keep_bytes=store.retention_size or None,

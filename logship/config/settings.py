@@ -168,7 +168,7 @@ class Store(Section):
     retention_days: int = Field(default=30, ge=0, description="Days a segment is kept; 0: for ever.")
     retention_size: SizeOrNone = Field(default=ByteSize(10 * 1024**3), description="Size of all segments; 0: no limit.")
     seal_bytes: Size = Field(
-        default=ByteSize(64 * 1024**2), description="Documents that make a segment, before compression."
+        default=ByteSize(16 * 1024**2), description="Compressed documents in the ledger that are sealed into segments."
     )
     seal_seconds: Seconds = Field(default=3600.0, description="Age at which a smaller segment is made.")
 
@@ -177,7 +177,7 @@ class Ingest(Section):
     """How files are read."""
 
     chunk_bytes: Limit = Field(
-        default=ByteSize(1024**2), description="Bytes read from one file before the next has its turn."
+        default=ByteSize(128 * 1024), description="Bytes read from one file before the next has its turn."
     )
     quiet_seconds: Seconds = Field(
         default=1.0, description="An event that could go on is complete after this long without."

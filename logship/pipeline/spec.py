@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
 from logship.errors import PipelineError
 from logship.model import Source
 from logship.pipeline.columns import TYPES
 
 
-def _pattern(text: str) -> str:
+def _pattern(text: str, info: ValidationInfo) -> str:
+    if info.context == "trusted":  # a shipped file: its patterns are compiled when a source needs them
+        return text
     try:
         re.compile(text)
     except re.error as error:
@@ -127,13 +129,14 @@ class Pipelines:
     @classmethod
     def load(cls, directories: Sequence[Path]) -> Pipelines:
         """Read every `*.yaml` of the directories; raises PipelineError naming file, place and what is wrong."""
-        found = {
-            path.stem: path
-            for directory in directories
-            for path in sorted(directory.glob("*.yaml"))
-            if path.stem not in {"redaction", "audit"}
-        }
-        return cls(read_spec(path) for path in found.values())
+        return cls(read_spec(path) for path in _paths(directories))
+
+    @classmethod
+    def load_for_use(cls, shipped: Path, own: Sequence[Path]) -> Pipelines:
+        """Read the pipelines without their samples, and trust the shipped ones to be well-formed: a quick start."""
+        return cls(
+            read_spec(path, samples=False, trusted=path.parent == shipped) for path in _paths([shipped, *own])
+        )
 
     def for_source(self, source: Source) -> PipelineSpec:
         """Return the pipeline of a source: by service name, else by image, else the generic one."""
@@ -147,12 +150,26 @@ class Pipelines:
         return self.specs["generic"]
 
 
-def read_spec(path: Path) -> PipelineSpec:
+def _paths(directories: Sequence[Path]) -> Iterable[Path]:
+    found = {
+        path.stem: path
+        for directory in directories
+        for path in sorted(directory.glob("*.yaml"))
+        if path.stem not in {"redaction", "audit"}
+    }
+    return found.values()
+
+
+def read_spec(path: Path, *, samples: bool = True, trusted: bool = False) -> PipelineSpec:
     """Read one pipeline file; raises PipelineError."""
     try:
-        loaded = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # safe
-        spec = PipelineSpec.model_validate({"name": path.stem, **(loaded or {})})
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text()
+        if not samples and not text.startswith("samples:"):
+            text = _without_samples(text)
+        loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # safe
+        context = "trusted" if trusted else None
+        spec = PipelineSpec.model_validate({"name": path.stem, **(loaded or {})}, context=context)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
         raise PipelineError(f"{path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -165,3 +182,10 @@ def read_spec(path: Path) -> PipelineSpec:
         if (form.match is None) == (not form.json_):
             raise PipelineError(f"{path}: formats.{form.name}: needs either match or json: true")
     return spec
+
+
+def _without_samples(text: str) -> str:
+    """Cut the top-level key `samples` out; what comes after it stays."""
+    before, key, after = text.partition("\nsamples:")
+    following = re.search(r"^[A-Za-z]\w*:", after, re.MULTILINE)
+    return f"{before}\n{after[following.start():]}" if key and following else before

@@ -117,7 +117,7 @@ def test_structures_in_variables_are_json():
 @pytest.mark.parametrize(("word", "value"), [("yes", True), ("TRUE", True), ("0", False), ("auto", "auto")])
 def test_switches_take_the_usual_words(word, value):
     """A three-way switch is auto, or any word for yes and no."""
-    assert value == load(environ={"LOGSHIP_STORE__ENABLED": word}).settings.store.enabled
+    assert value == load(environ={"LOGSHIP_CONTAINERS__ENABLED": word}).settings.containers.enabled
 
 
 def test_an_empty_variable_is_none():
