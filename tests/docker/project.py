@@ -1,13 +1,16 @@
 """What the tests' container prints, and the compose project it belongs to."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from engine import Engine
 
+#: Today's: what is older than the retention would be gone again.
+NOW = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
 #: A traceback as Python 3.12 prints it, chained, with empty lines inside.
-TRACEBACK = """\
-2025-11-20 08:05:00.020 ERROR [Dummy-21] [app.py:875] 1111c1d2e3f40516273849a0b1c2d3e4 - Exception on /console [POST]
+TRACEBACK = f"""\
+{NOW}.020 ERROR [Dummy-21] [app.py:875] 1111c1d2e3f40516273849a0b1c2d3e4 - Exception on /console [POST]
 Traceback (most recent call last):
   File "/app/api/pool.py", line 12, in connect
     raise ConnectionRefusedError(111, "Connection refused")
@@ -25,7 +28,7 @@ sqlalchemy.exc.OperationalError: connection to server at "db_postgres" failed
 EACH = 5000
 LONG = 300_000
 SCRIPT = f"""\
-p='2025-11-20 08:00:00.001 INFO [Dummy-7] [app.py:88] 6f1e0c1e9a3b5d1f8a7c4b2d9e0f1a2b - '
+p='{NOW}.001 INFO [Dummy-7] [app.py:88] 6f1e0c1e9a3b5d1f8a7c4b2d9e0f1a2b - '
 i=0
 while [ $i -lt {EACH} ]; do
   i=$((i+1))
