@@ -54,7 +54,7 @@ class Rotations(RuleBasedStateMachine):
     def start(self) -> None:
         self.ledger = Ledger.open(self.root / "state")
         self.tailer = Tailer(
-            self.ledger, PathPatterns([f"{self.logs}/app.log*"]), chunk=64, line_limit=512, quiet=10.0, open_files=8
+            self.ledger, PathPatterns([f"{self.logs}/app.log*"]), chunk=64, line_limit=512, quiet=10.0, open_files=64
         )
         self.running = True
 
@@ -200,7 +200,7 @@ class Rotations(RuleBasedStateMachine):
 
 
 Rotations.TestCase.settings = settings(
-    max_examples=int(os.environ.get("LOGSHIP_MODEL_EXAMPLES", "60")),
+    max_examples=int(os.environ.get("LOGSHIP_MODEL_EXAMPLES", "100")),
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
