@@ -149,7 +149,7 @@ class Field:
 
     def columns(self, values: Sequence[Any]) -> list[tuple[str, Column]]:
         """Return the columns that a column of texts becomes."""
-        if self._plain and not any(len(value) == _REQUEST_LENGTH for value in values if isinstance(value, str)):
+        if self._plain and _REQUEST_LENGTH not in {len(value) for value in values if isinstance(value, str)}:
             return [(self._plain, keyword(values))]
         return [(name, self._column(kind, values)) for name, kind in self.parts]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
@@ -210,18 +210,15 @@ class Encoder:
     ) -> list[bytes]:
         columns = [(name, column) for name, column in _coalesced(columns) if column.count(None) < len(column)]
         places = offsets if len(rows) == len(offsets) else [offsets[row] for row in rows]
-        documents = [b""] * len(rows)
-        for positions, present in _by_presence(columns, len(rows)):
-            template = templates.of(tuple([name for name, _ in present]))
-            ordered = [present[number][1] for number in template.order]
-            filled = template.fill_all(zip(places, *ordered, strict=True)) if positions is None else template.fill_all(
-                [(places[at], *[column[at] for column in ordered]) for at in positions]
-            )
-            if positions is None:
-                documents = filled
-            else:
-                for position, document in zip(positions, filled, strict=True):
-                    documents[position] = document
+        template = templates.of(tuple([name for name, _ in columns]))
+        table = list(zip(places, *[columns[number][1] for number in template.order], strict=True))
+        sparse = {position for _, column in columns if None in column for position in _empty(column)}
+        blank = (0, *[b""] * len(columns))
+        for position in sparse:
+            table[position] = blank
+        documents = template.fill_all(table)
+        for position in sparse:
+            documents[position] = templates.sparse(places[position], columns, position)
         for position in extras.keys() | {position for position, row in enumerate(rows) if row in suspects}:
             flat = {name: value for name, column in columns if (value := column[position]) is not None}
             flat.update(extras.get(position, {}))
@@ -264,22 +261,8 @@ class Encoder:
                 encoded.dropped[rule] = encoded.dropped.get(rule, 0) + 1
 
 
-def _by_presence(
-    columns: list[tuple[str, Column]], count: int
-) -> Iterator[tuple[list[int] | None, list[tuple[str, Column]]]]:
-    """Group rows by which fields they have: (positions, their columns); positions None: all rows have all fields."""
-    optional = [number for number, (_, column) in enumerate(columns) if None in column]
-    if not optional:
-        yield None, columns
-        return
-    groups: dict[tuple[bool, ...], list[int]] = {}
-    absent = [[value is None for value in columns[number][1]] for number in optional]
-    for position, mask in enumerate(zip(*absent, strict=True)):
-        groups.setdefault(mask, []).append(position)
-    for mask, positions in groups.items():
-        without = {number for number, missing in zip(optional, mask, strict=True) if missing}
-        present = [column for number, column in enumerate(columns) if number not in without]
-        yield (None if len(positions) == count else positions), present
+def _empty(column: Column) -> list[int]:
+    return [position for position, value in enumerate(column) if value is None]
 
 
 def _coalesced(columns: list[tuple[str, Column]]) -> list[tuple[str, Column]]:

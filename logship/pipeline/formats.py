@@ -76,9 +76,9 @@ class RegexFormat:
 
     def __init__(self, spec: FormatSpec, zone: str) -> None:
         assert spec.match is not None
-        whole = bool(_WHOLE.search(spec.match))
         # What a pattern leaves over is never lost: it goes to the message.
-        pattern = re.compile(spec.match if whole else rf"(?:{spec.match})(?P<_over>(?s:.*))", re.ASCII)
+        form = spec.match if _WHOLE.search(spec.match) else rf"(?:{spec.match})(?P<_over>(?s:.*))"
+        pattern = re.compile(form, re.ASCII)
         self._match = pattern.match
         index = {name: number - 1 for name, number in pattern.groupindex.items()}
         self._index = index
@@ -95,16 +95,18 @@ class RegexFormat:
     def parse(self, texts: Sequence[str], rows: list[int]) -> tuple[Parsed | None, list[int]]:
         """Return the columns of the texts that are of this form, and the rows that are not."""
         match = self._match
-        found = [match(texts[row]) for row in rows] if len(rows) < len(texts) else list(map(match, texts))
-        rest: list[int] = []
-        if None in found:
-            rest = [row for row, hit in zip(rows, found, strict=True) if hit is None]
-            rows = [row for row, hit in zip(rows, found, strict=True) if hit is not None]
-        hits = [hit.groups() for hit in found if hit is not None]
+        if len(rows) == len(texts):
+            found = list(map(match, texts))
+            if None not in found:
+                return self._columns(texts, rows, list(zip(*[hit.groups("") for hit in found], strict=True))), []  # type: ignore[union-attr]
+        else:
+            found = [match(texts[row]) for row in rows]
+        hits = [hit.groups("") for hit in found if hit is not None]
         if not hits:
-            return None, rest
-        groups = list(zip(*hits, strict=True)) if hits[0] else []
-        return self._columns(texts, rows, groups), rest
+            return None, rows
+        rest = [row for row, hit in zip(rows, found, strict=True) if hit is None]
+        kept = [row for row, hit in zip(rows, found, strict=True) if hit is not None]
+        return self._columns(texts, kept, list(zip(*hits, strict=True))), rest
 
     def _columns(self, texts: Sequence[str], rows: list[int], groups: list[tuple[Any, ...]]) -> Parsed:
         index = self._index
@@ -118,8 +120,6 @@ class RegexFormat:
         messages: list[str]
         if "message" in index:
             messages = list(groups[index["message"]])
-            if None in messages:
-                messages = [text or "" for text in messages]
         else:
             messages = [texts[row] for row in rows]
         if "_over" in index and "message" in index and any(groups[index["_over"]]):
@@ -224,6 +224,15 @@ def _path(name: str) -> Any:
     return get
 
 
+def _literals(rule: MessageRule) -> list[str]:
+    return [rule.literal] if isinstance(rule.literal, str) else rule.literal
+
+
+def _begins(rule: MessageRule) -> bool:
+    literals = _literals(rule)
+    return min(map(len, literals)) > 1 and (rule.begins or rule.match.startswith(re.escape(literals[0])))
+
+
 class Messages:
     """Rules for what stands in the message itself; the first that matches adds its fields."""
 
@@ -232,23 +241,22 @@ class Messages:
             (rule, re.compile(rule.match, re.ASCII), [(group, Field(target)) for group, target in rule.fields.items()])
             for rule in rules
         ]
-        anchored = {re.escape(rule.literal) for rule in rules if rule.literal and rule.match.startswith(re.escape(rule.literal))}
-        self._anchored = re.compile("|".join(sorted(anchored))).match if anchored else None
-        self._loose = [rule.literal for rule in rules if re.escape(rule.literal) not in anchored]
+        heads = [literal for rule in rules if _begins(rule) for literal in _literals(rule)]
+        #: Beginnings of messages that a rule may match; and what may stand anywhere in one.
+        self._heads = {literal[:2] for literal in heads}
+        self._loose = sorted({literal for rule in rules if not _begins(rule) for literal in _literals(rule)})
 
     def find(self, messages: Sequence[str]) -> dict[int, dict[str, bytes]]:
         """Return extra fields by position in the column."""
-        anchored, loose = self._anchored, self._loose
-        hits: set[int] = set()
-        if anchored:
-            hits |= {position for position, text in enumerate(messages) if anchored(text)}
-        for literal in loose:
-            hits |= {position for position, text in enumerate(messages) if literal in text}
+        heads = self._heads
+        hits = {position for position, text in enumerate(messages) if text[:2] in heads} if heads else set()
+        for literal in self._loose:
+            hits.update([position for position, text in enumerate(messages) if literal in text])
         return {position: extra for position in hits if (extra := self._fields(messages[position]))}
 
     def _fields(self, text: str) -> dict[str, bytes]:
         for rule, pattern, fields in self._rules:
-            if rule.literal and rule.literal not in text:
+            if not any(literal in text for literal in _literals(rule)):
                 continue
             found = pattern.match(text)
             if not found:

@@ -45,8 +45,9 @@ class MessageRule(_Strict):
     """A form of message whose parts are fields of their own."""
 
     name: str
-    #: A cheap gate: the message contains it.
-    literal: str = ""
+    #: A cheap gate: the message contains it, or one of them; with `begins`, it begins with it.
+    literal: str | list[str] = ""
+    begins: bool = False
     match: Pattern
     fields: dict[str, Target] = {}
     set: dict[str, Any] = {}

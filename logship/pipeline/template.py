@@ -55,6 +55,17 @@ class Templates:
             template = self._known[fields] = Template(fields, self._constants, self._key)
         return template
 
+    def sparse(self, offset: int, columns: Sequence[tuple[str, list[bytes | None]]], row: int) -> bytes:
+        """Return action line and document of a row of columns that lacks some fields."""
+        names, values = [], []
+        for name, column in columns:
+            value = column[row]
+            if value is not None:
+                names.append(name)
+                values.append(value)
+        template = self.of(tuple(names))
+        return template.fill_all([(offset, *[values[number] for number in template.order])])[0]
+
     def document(self, offset: int, fields: Mapping[str, bytes]) -> bytes:
         """Return action line and document with these fields (dotted name to JSON value)."""
         template = self.of(tuple(fields))
