@@ -54,7 +54,7 @@ class Rotations(RuleBasedStateMachine):
     def start(self) -> None:
         self.ledger = Ledger.open(self.root / "state")
         self.tailer = Tailer(
-            self.ledger, PathPatterns([f"{self.logs}/app.log*"]), chunk=64, line_limit=512, quiet=10.0, open_files=64
+            self.ledger, PathPatterns([f"{self.logs}/app.log*"]), chunk=64, line_limit=8192, quiet=10.0, open_files=64
         )
         self.running = True
 
