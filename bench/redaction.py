@@ -4,6 +4,8 @@ What the first look for secrets costs, and how many ordinary lines it names.
     python -m bench.redaction
 """
 
+# ruff: noqa: E501  # log lines are as long as they are
+
 from __future__ import annotations
 
 import argparse

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from logship.pipeline.redaction.values import Found
 from logship.pipeline.redaction.marks import Marks, is_mark
 from logship.pipeline.redaction.quotes import end_of
+from logship.pipeline.redaction.values import Found
 
 _BODY = re.compile(r"(?:Request|Response) Body:(?:[ \t\r\n]|\\{1,7}[nrt]){0,8}", re.ASCII)
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from logship.pipeline.redaction import judge
-from logship.pipeline.redaction.values import Found
 from logship.pipeline.redaction.marks import Marks
 from logship.pipeline.redaction.quotes import end_of
+from logship.pipeline.redaction.values import Found
 
 _HEADER = re.compile(
     r"(?i:\bcookies?|(?<=\\[nrt])cookies?|(?<=_)cookies?)(?:\\{0,7}[\"'`])?\s{0,8}(?:[:=]|：|,(?=\s?b?[\"']))\s{0,8}[\[({]?\s{0,80}(?:b?(\\{0,7})([\"'`]))?",
@@ -20,7 +20,9 @@ _PAIR = re.compile(
 )
 _LONE = re.compile(r"[^\s;,\"'\\\x00{}()<>]+", re.ASCII)
 _FLAG = re.compile(r"[\s;]{0,4}(?i:secure|httponly|partitioned)(?=[\s;,\"'\\]|$)", re.ASCII)
-_ATTRIBUTES = frozenset({"path", "expires", "max-age", "domain", "samesite", "secure", "httponly", "priority", "version"})
+_ATTRIBUTES = frozenset(
+    {"path", "expires", "max-age", "domain", "samesite", "secure", "httponly", "priority", "version"}
+)
 _DATE = re.compile(r",? ?\d{1,2}[ -][A-Za-z]{3}[ -]\d{2,4} [\d:]{8}(?: GMT)?", re.ASCII)
 
 

@@ -19,7 +19,8 @@ from logship.pipeline.redaction.rules import Family, Fields
 from logship.pipeline.redaction.values import Found, Named
 
 _SEPARATOR = re.compile(
-    r"(?P<suffix>[A-Za-z0-9_.-]{0,48})(?:(?P<quote>\\{0,15}[\"'`])\]?|\]|\*{2})?(?:[ \t]|\\{1,7}t){0,20}(?:(?:is|was) ?)?"
+    r"(?P<suffix>[A-Za-z0-9_.-]{0,48})(?:(?P<quote>\\{0,15}[\"'`])\]?|\]|\*{2})?(?:[ \t]|\\{1,7}t){0,20}"
+    r"(?:(?:is|was) ?)?"
     r"(?P<sep>:\s{0,3}(?:str|bytes|Any|int|SecretStr|Optional\[\w{1,20}\])(?:\s?\|\s?None)?\s{0,3}=(?!=)|:?=(?![=~])>?|:(?!//)-?|：|\\{1,7}uff1a|->|%3D|\\{1,7}u003d|(?<=[\"']),(?=\s{0,3}b?\\{0,7}[\"']))",
     re.ASCII,
 )
@@ -47,46 +48,64 @@ class NamedSecrets:
     """Finds values by the names they are given."""
 
     def __init__(self, fields: Fields) -> None:
-        self._families = {family.name.replace("-", "_"): family for family in fields.families}
+        self._families = [
+            (
+                re.compile("|".join(family.words), re.ASCII),
+                re.compile(f"(?i:{family.after})(?:{'|'.join(family.words)})$", re.ASCII | re.IGNORECASE)
+                if family.after
+                else None,
+                family,
+            )
+            for family in fields.families
+        ]
         self._harmless = frozenset(fields.harmless)
         self._describing = frozenset(fields.describing)
-        groups = "|".join(f"(?P<{name}>{'|'.join(family.words)})" for name, family in self._families.items())
-        self._name = re.compile(rf"(?i:{groups})", re.ASCII)
+        words = [word for family in fields.families for word in family.words]
+        self._core = re.compile("|".join(sorted(words, key=len, reverse=True)), re.ASCII)
 
     def family(self, name: str) -> Family | None:
         """Return the family of a key that names a secret."""
-        for match in self._name.finditer(name):
-            family = self._families[str(match.lastgroup)]
-            if self._names_secret(name, match.start(), match[0], name[match.end() :], family):
+        for core in self._core.finditer(_lower(name)):
+            family = self._family(name, core)
+            if family and self._names_secret(name, core, name[core.end() :], family):
                 return family
         return None
 
     def find(self, text: str, mark: Marks) -> Iterator[Found]:
         """Yield the secrets of a text, in order, never overlapping."""
+        lower = _lower(text)
         position = 0
-        while match := self._name.search(text, position):
-            position = match.end()
-            rest = _SEPARATOR.match(text, position) or _flag(text, match)
+        while core := self._core.search(lower, position):
+            position = core.end()
+            rest = _SEPARATOR.match(text, position) or _flag(text, core)
             if not rest:
                 continue
-            family = self._families[str(match.lastgroup)]
-            if not self._names_secret(text, match.start(), match[0], rest["suffix"], family):
+            family = self._family(text, core)
+            if not family or not self._names_secret(text, core, rest["suffix"], family):
                 continue
-            if rest["sep"] == "," and not _TUPLE.search(text[max(0, match.start() - 60) : match.start()]) and not _flag(text, match):
+            before = text[max(0, core.start() - 60) : core.start()]
+            if rest["sep"] == "," and not _TUPLE.search(before) and not _flag(text, core):
                 continue
-            named = Named(family, match[0] + rest["suffix"], rest["quote"] or "", rest["sep"], match.start(), rest.end())
+            named = Named(family, core[0] + rest["suffix"], rest["quote"] or "", rest["sep"], core.start(), rest.end())
             for found in _values(text, named, mark):
                 position = found.end
                 yield found
 
-    def _names_secret(self, text: str, start: int, core: str, suffix: str, family: Family) -> bool:
+    def _family(self, text: str, core: re.Match[str]) -> Family | None:
+        for words, after, family in self._families:
+            if words.fullmatch(core[0]):
+                return family if after is None or after.search(text[max(0, core.start() - 24) : core.end()]) else None
+        return None
+
+    def _names_secret(self, text: str, core: re.Match[str], suffix: str, family: Family) -> bool:
         """Return whether a name is that of a secret, not of something about one."""
-        glued = suffix[:1].isalpha() and suffix[:1].islower() == core[-1:].islower()
+        start, end = core.span()
+        glued = suffix[:1].isalpha() and not (suffix[:1].isupper() and text[end - 1].islower())
         if glued and suffix.lower() not in _GLUED and not suffix.lower().startswith("s_"):
             return False  # tokenizer, passwordless
         before = text[max(0, start - 24) : start]
-        if core.lower() in _SHORT and before[-1:].isalpha():
-            return core.lower() == "pwd" and core.isupper()  # bypass
+        if core[0] in _SHORT and before[-1:].isalpha() and not text[start - 1 : end].isupper():
+            return False  # bypass
         words = [word.lower() for word in _WORD.findall(suffix)]
         if words and words[-1] in self._harmless:
             return False
@@ -99,6 +118,13 @@ def _flag(text: str, name: re.Match[str]) -> re.Match[str] | None:
     if text.find("-", max(0, name.start() - 60), name.start()) < 0:
         return None
     return _FLAG.match(text, name.end()) if _FLAGGED.search(text[max(0, name.start() - 60) : name.start()]) else None
+
+
+def _lower(text: str) -> str:
+    """Lower the ASCII letters alone, so that positions stay the same."""
+    if text.isascii():
+        return text.lower()
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def _values(text: str, named: Named, mark: Marks) -> Iterator[Found]:

@@ -9,30 +9,35 @@ from collections.abc import Callable
 
 from logship.pipeline.redaction.marks import is_mark
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 #: Values that say something about a secret instead of being one.
-WORDS = frozenset(
+WORDS = _words(
     """
-    a an and any are array at bad basic be bearer been bool boolean bytes can cannot changed char character check
-    checking could created decode decoding default deleted denied deprecated dict did digest disabled do does
-    either empty enabled error errors exception exceeded exhausted expected expire expired expires expiry fail failed
-    failure false file float for forbidden found from generated generating got has have header he id if in incorrect
-    input int integer invalid is it its key length limit list long longer malformed may mask masked match mismatch
-    missing must n/a na name nan new nil no non none not null number ok object of off ok on only optional or
-    output parameter provided read rejected removed request required reset returned revoked rotated
-    saved service set setting short should signature some string str success successful the there this
-    to token tokens too true type unable unauthorized undefined unexpected unknown unset unsupported updated
-    use used user using valid validation value varchar verification verified verify was were when while will with
-    wrong yes you your text uuid union literal self cls args kwargs redacted hidden filtered text-input select secret-input apikey
-    please enter enters entered enabling resets resetting retry retrying again then than more many other another
-    same different old current previous next first last yet still just also but see via per under over into
-    within without here now soon flag argument option instead
-    """.split()
+    a an and any are array at bad basic be bearer been bool boolean bytes can cannot changed char character
+    check checking could created decode decoding default deleted denied deprecated dict did digest disabled do
+    does either empty enabled error errors exception exceeded exhausted expected expire expired expires expiry
+    fail failed failure false file float for forbidden found from generated generating got has have header he id
+    if in incorrect input int integer invalid is it its key length limit list long longer malformed may mask
+    masked match mismatch missing must n/a na name nan new nil no non none not null number ok object of off ok
+    on only optional or output parameter provided read rejected removed request required reset returned revoked
+    rotated saved service set setting short should signature some string str success successful the there this
+    to token tokens too true type unable unauthorized undefined unexpected unknown unset unsupported updated use
+    used user using valid validation value varchar verification verified verify was were when while will with
+    wrong yes you your text uuid union literal self cls args kwargs redacted hidden filtered text-input select
+    secret-input apikey please enter enters entered enabling resets resetting retry retrying again then than
+    more many other another same different old current previous next first last yet still just also but see via
+    per under over into within without here now soon flag argument option instead
+    """
 )
-_PROSE = frozenset(
+_PROSE = _words(
     """
-    is are was not must should cannot can't invalid expired required missing failed incorrect the your please for
-    cannot with has been does doesn't at least unable provided error
-    """.split()
+    is are was not must should cannot can't invalid expired required missing failed incorrect the your please
+    for cannot with has been does doesn't at least unable provided error
+    """
 )
 #: Placeholders: stars, dots, templates, shell variables, angle brackets.
 _PLACEHOLDER = re.compile(
@@ -41,20 +46,21 @@ _PLACEHOLDER = re.compile(
     r"|\[(?:redacted|hidden|masked|filtered|secret|removed)[^\]]{0,20}\]?|\*{2,}.{0,4}|.{0,4}\*{3,}.{0,4}",
     re.IGNORECASE,
 )
-_CALL = re.compile(r"(?:(?:await|not|new|lambda|return|yield|bool|str)\b\s*)?[A-Za-z_$]\w{0,60}(?:\??\.[A-Za-z_]\w{0,60}){0,8}[(\[]")
+_CALL = re.compile(r"[A-Za-z_$]\w{0,60}(?:\??\.[A-Za-z_]\w{0,60}){0,8}[(\[]")
 _ATTRIBUTE = re.compile(r"[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,8}")
 _NUMBER = re.compile(r"[-+]?\d[\d.,_]{0,30}(?:[kKmM%]|ms|s)?|\d{1,12}[/:]\d{1,12}|0x[0-9a-fA-F]{1,4}")
 _LETTERS = re.compile(r"[A-Za-z][A-Za-z'-]{0,30}[,.;:!?)]{0,3}")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,60}")
 _CODE_BEFORE = re.compile(r'  File "[^"\n]{1,300}", line \d+')
 #: What an attribute is mostly taken of, in Dify's code and elsewhere.
-_ROOTS = frozenset(
+_ROOTS = _words(
     """
     self cls this args kwargs config configs settings setting dify_config app_config conf cfg os sys request req
-    response resp params parameters options opts data payload body credentials credential model user account app obj
-    result env environ environment process ctx context session client provider tenant node form cmd builder inputs
-    json current_app current_user flask redis_client db auth state props event message row item entity secret
-    """.split()
+    response resp params parameters options opts data payload body credentials credential model user account app
+    obj result env environ environment process ctx context session client provider tenant node form cmd builder
+    inputs json current_app current_user flask redis_client db auth state props event message row item entity
+    secret
+    """
 )
 
 
@@ -64,7 +70,7 @@ def letters(value: str) -> bool:
 
 
 def harmless(value: str) -> bool:
-    """Return whether a value says that there is no secret: empty, a mark, a placeholder, `null`, `expired` …"""
+    """Return whether a value says that there is no secret: it is empty, a mark, a placeholder, `null`, `expired`."""
     if not value or is_mark(value):
         return True
     stripped = value.strip(" \t\"'`,.;:!?()[]{}")

@@ -12,24 +12,32 @@ from __future__ import annotations
 
 import re
 
-_RUNS = {
-    '"': re.compile(r'(?<!\\)(\\*)"|(\n)'),
-    "'": re.compile(r"(?<!\\)(\\*)'|(\n)"),
-    "`": re.compile(r"(?<!\\)(\\*)`|(\n)"),
-}
-_DOUBLE = re.compile(r'(?<!\\)(\\*)"|(\n)')
+_RUNS = {quote: re.compile(rf"(?<!\\)(\\*)({quote})|(\n)") for quote in "\"'`"}
+_RUNS_IN_JSON = {quote: re.compile(rf"(?<!\\)(\\*)({quote}|\")|(\n)") for quote in "\"'`"}
+_JSON = re.compile(r"\s{0,20}(?:\{\s{0,20}\"|\[[\[{\s]{0,20}\")")
+
+
+def is_json(text: str) -> bool:
+    """Return whether a text is a JSON object or list, as far as its beginning tells."""
+    return _JSON.match(text) is not None
 
 
 def end_of(text: str, start: int, depth: int, quote: str) -> tuple[int, bool]:
     """
     Return where the content of a quoted value ends, and whether a quote closed it.
 
-    An unclosed value (a cut line) ends with its line.
+    An unclosed value (a cut line) ends with its line; in a JSON text, no value
+    goes on beyond an unescaped quotation mark.
     """
-    for match in _RUNS[quote].finditer(text, start):
-        if match[2]:
+    runs = (_RUNS_IN_JSON if is_json(text) else _RUNS)[quote]
+    for match in runs.finditer(text, start):
+        if match[3]:
             return match.start(), False
         backslashes = len(match[1])
+        if match[2] != quote:
+            if backslashes:
+                continue
+            return match.start(), False
         if backslashes % (2 * (depth + 1)) == depth:
             return match.end() - 1 - depth, True
         if backslashes < depth:

@@ -17,6 +17,7 @@ from logship.pipeline.redaction.values import Found
 
 Counts = dict[str, int]
 Find = Callable[[str, Marks], Iterator[Found]]
+_COOKIE = re.compile(r"(?:set[-_])?cookies?", re.IGNORECASE)
 #: A mark may let the text beside it be read differently; more than two passes have not been seen.
 _PASSES = 5
 
@@ -63,13 +64,13 @@ class Redactor:
         self._steps: list[tuple[str, Find]] = [(rule.name, rule.find) for rule in rules if not rule.personal]
         self._steps += [("urls", urls.find), ("urls", urls.find_go), ("cookies", cookies.find), ("fields", named.find)]
         self._steps += [(rule.name, rule.find) for rule in rules if rule.personal]
-        if chosen["bodies"] != "keep":
-            self._steps.insert(0, ("bodies", bodies.find))
         self._family = named.family
         scans = {rule.name: rule.scan for rule in active}
-        readers = {"urls": book.urls, "cookies": book.cookies, "fields": book.fields, "bodies": book.bodies}
-        scans |= {name: reader.scan for name, reader in readers.items() if any(name == step for step, _ in self._steps)}
-        self._scanner = Scanner({**scans, "escapes": book.escapes})
+        readers = {"urls": book.urls.scan, "cookies": book.cookies.scan, "fields": book.fields.scan}
+        if chosen["bodies"] != "keep":
+            readers["bodies"] = book.bodies.scan
+            self._steps.insert(0, ("bodies", bodies.find))
+        self._scanner = Scanner({**scans, **readers, "escapes": book.escapes})
 
     @classmethod
     def load(cls, path: Path, *, policies: Mapping[str, str], key: bytes) -> Redactor:
@@ -105,24 +106,29 @@ class Redactor:
             return [self.redact_value(name, one, counts) for one in value]
         if value is None or isinstance(value, bool):
             return value
-        if isinstance(value, str):
-            clean, found = self.redact(value)
-        else:
-            clean, found = str(value), {}
-        family = self._family(name)
-        if family and not harmless(clean) and (family.numbers or not clean.isdigit()):
-            scheme, space, secret = clean.partition(" ")
-            marks = Marks(self._key)
-            if family.name == "authorization" and space:
-                clean, secret = f"{scheme} {{}}", marks.hide(secret)
-            else:
-                clean, secret = "{}", marks.hide(clean)
-            if not is_mark(secret):
-                found, secret = {family.name: 1}, mark_of(marks, family.name, secret)
-            clean = clean.format(marks.show(secret))
+        clean, found = self._leaf(name, value)
         for rule, count in found.items():
             counts[rule] = counts.get(rule, 0) + count
         return clean if found else value
+
+    def _leaf(self, name: str, value: str | float) -> tuple[str, Counts]:
+        """Redact a text or number by its own content, then by the name of its key."""
+        clean, found = self.redact(value) if isinstance(value, str) else (str(value), {})
+        family = self._family(name)
+        if _COOKIE.fullmatch(name) and not found:
+            header, found = self.redact(f"Cookie: {clean}")
+            clean = header.removeprefix("Cookie: ")
+        if not family or harmless(clean) or (clean.isdigit() and not family.numbers):
+            return clean, found
+        marks = Marks(self._key)
+        scheme, space, secret = clean.partition(" ") if family.name == "authorization" else ("", "", clean)
+        if not secret:
+            scheme, secret = "", clean
+        hidden = marks.hide(secret)
+        if not is_mark(hidden):
+            found = {**found, family.name: found.get(family.name, 0) + 1}
+            hidden = marks(family.name, hidden)
+        return scheme + space + marks.show(hidden), found
 
     def _pass(self, text: str, marks: Marks, counts: Counts) -> str:
         needed = self._scanner.rules(text)
@@ -130,11 +136,6 @@ class Redactor:
             if name in needed:
                 text = _apply(text, find(text, marks), counts)
         return text
-
-
-def mark_of(marks: Marks, rule: str, secret: str) -> str:
-    """Return the mark of a secret, as text."""
-    return marks(rule, secret)
 
 
 def _apply(text: str, found: Iterable[Found], counts: Counts) -> str:

@@ -65,8 +65,10 @@ class Family(_Strict):
     """Secrets that are known by the name they are given: `password=…`, `"api_key": "…"`."""
 
     name: str
-    #: Regular expressions of words in the name.
+    #: Regular expressions of words in the name, in lower case, each beginning with a plain letter.
     words: list[str]
+    #: What must stand just before the word: `api_` before `key`.
+    after: str | None = None
     #: Digits alone are a value (a password), not a count (tokens).
     numbers: bool = False
     #: A word before the name can say that it counts or describes: `primary_key`.

@@ -6,14 +6,17 @@ import re
 from collections.abc import Iterator
 
 from logship.pipeline.redaction import judge
-from logship.pipeline.redaction.values import Found
 from logship.pipeline.redaction.marks import Marks, is_mark
+from logship.pipeline.redaction.values import Found
 
 _SCHEME = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,30}:(?=\\{0,7}/)", re.ASCII)
 _SLASHES = re.compile(r":\\{0,7}/\\{0,7}/")
 #: What a URL may hold; a quote, white space or an angle bracket ends it.
 _AUTHORITY = re.compile(r"[^\s\"'`<>\x00]{1,400}")
-_HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.%]+\])?(?::\d{1,5})?(?=\\{0,7}/|[?#\s\"'`<>,;)\]}&\x00]|\.?$|\.\s|%2F|\(|:\s|\\)", re.ASCII)
+_HOST = re.compile(
+    r"(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.%]+\])?(?::\d{1,5})?(?=\\{0,7}/|[?#\s\"'`<>,;)\]}&\x00]|\.?$|\.\s|%2F|\(|:\s|\\)",
+    re.ASCII,
+)
 _PORT = re.compile(r"\d{1,5}(?=\\{0,7}/|[?#]|$)", re.ASCII)
 #: Go's and JDBC's: `user:password@tcp(host)`.
 _GO = re.compile(r"(?<![A-Za-z0-9_.-])[\w.-]{1,60}:([^\s\"'`/@]{1,120})@(?=(?:tcp|unix|udp)\()", re.ASCII)

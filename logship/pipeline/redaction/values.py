@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from logship.pipeline.redaction import judge
 from logship.pipeline.redaction.marks import Marks, is_mark
-from logship.pipeline.redaction.quotes import end_of
+from logship.pipeline.redaction.quotes import end_of, is_json
 from logship.pipeline.redaction.rules import Family
 
 _BARE = re.compile(
@@ -24,7 +24,10 @@ _BARE = re.compile(
 _JUDGED = 600
 _TRAILING = ")]}>,;:."
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,20})(?:[ \t]+|%20|\+)(?=\S)", re.ASCII)
-_LINE = re.compile(r"[^\r\n\\\x00]+")
+#: Parameters of a Digest or signature: `username="x", response=…`.
+_PARAMETER = r"[\w-]{1,40}=(?:\\{0,15}\"[^\"\\\r\n]{0,800}\\{0,15}\"|[^\s,\"\\]{1,800})"
+_PARAMETERS = re.compile(rf"{_PARAMETER}(?:,?[ \t]{{0,4}}{_PARAMETER})*", re.ASCII)
+_PARAMETERS_IN_JSON = re.compile(_PARAMETERS.pattern.replace('\\\\{0,15}\\"[', '\\\\{1,15}\\"['), re.ASCII)
 _SIMPLE = frozenset({"bearer", "basic", "token", "apikey", "api-key", "key", "negotiate", "ntlm", "oauth"})
 _LISTS = frozenset({"digest", "hmac", "aws4-hmac-sha256", "oauth"})
 _NEXT_WORD = re.compile(r"[ \t]+[A-Za-z]")
@@ -66,7 +69,13 @@ def quoted(text: str, start: int, end: int, named: Named, mark: Marks) -> Found 
         return None
     if family.name == "authorization":
         return _credentials(text, start, end, named, mark)
-    if named.sep[:1] == "," and value.islower() and "_" in value and judge.identifier(value) and not judge.random(value):
+    if (
+        named.sep[:1] == ","
+        and value.islower()
+        and "_" in value
+        and judge.identifier(value)
+        and not judge.random(value)
+    ):
         return None  # names in a tuple
     if value[:1] == "{" and value[-1:] == "}" and text[start - 2 : start - 1] in {"f", "F"}:
         return None  # an f-string of nothing but a variable
@@ -135,8 +144,9 @@ def _credentials(text: str, start: int, end: int, named: Named, mark: Marks) -> 
     scheme = _SCHEME.match(text, start, end)
     word = scheme[1].lower() if scheme else ""
     if scheme and word in _LISTS and "=" in text[scheme.end() : min(end, scheme.end() + 60)]:
-        rest = _LINE.match(text, scheme.end(), end)
-        return _kept(scheme.end(), rest[0] if rest else "", named, mark)
+        rest = (_PARAMETERS_IN_JSON if is_json(text) else _PARAMETERS).match(text, scheme.end(), end)
+        if rest:
+            return _kept(scheme.end(), rest[0], named, mark)
     if scheme and (word in _SIMPLE or word not in judge.WORDS):
         match = _BARE.match(text, scheme.end(), end)
         value = _trimmed(match[0]) if match else ""

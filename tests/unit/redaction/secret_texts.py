@@ -4,17 +4,27 @@ import json
 import random
 import string
 
+
+def _words(text):
+    return text.split()
+
+
 ALPHANUMERIC = string.ascii_letters + string.digits
-PASSWORD_NAMES = (
-    "password passwd db_password DB_PASSWORD REDIS_PASSWORD user_password PASSWORD pwd newPassword new_password "
-    "password_confirm SMTP_PASSWORD MYSQL_ROOT_PASSWORD POSTGRES_PASSWORD INIT_PASSWORD passphrase"
-).split()
-TOKEN_NAMES = (
-    "token access_token refresh_token invite_token reset_token auth_token api_key apikey apiKey API_KEY OPENAI_API_KEY "
-    "x-api-key secret_key SECRET_KEY client_secret app_secret accessToken PLUGIN_DAEMON_KEY WEAVIATE_API_KEY private_key "
-    "encryption_key csrf_token X-CSRF-Token webhook_secret SANDBOX_API_KEY CODE_EXECUTION_API_KEY id_token bot_token "
-    "x-auth-token hf_token secretAccessKey jwt_secret access_key AccessKeySecret api-key INNER_API_KEY_FOR_PLUGIN"
-).split()
+PASSWORD_NAMES = _words(
+    """
+    password passwd db_password DB_PASSWORD REDIS_PASSWORD user_password PASSWORD pwd newPassword new_password
+    password_confirm SMTP_PASSWORD MYSQL_ROOT_PASSWORD POSTGRES_PASSWORD INIT_PASSWORD passphrase
+    """
+)
+TOKEN_NAMES = _words(
+    """
+    token access_token refresh_token invite_token reset_token auth_token api_key apikey apiKey API_KEY
+    OPENAI_API_KEY x-api-key secret_key SECRET_KEY client_secret app_secret accessToken PLUGIN_DAEMON_KEY
+    WEAVIATE_API_KEY private_key encryption_key csrf_token X-CSRF-Token webhook_secret SANDBOX_API_KEY
+    CODE_EXECUTION_API_KEY id_token bot_token x-auth-token hf_token secretAccessKey jwt_secret access_key
+    AccessKeySecret api-key INNER_API_KEY_FOR_PLUGIN
+    """
+)
 #: Ways to write a name `{n}` and its value `{v}`.
 FORMS = [
     "{n}={v}", "login failed {n}={v} user=bob", "{n}: {v}", "  {n}: {v}\n  other: 1", '{{"{n}": "{v}"}}',
@@ -30,7 +40,12 @@ FORMS = [
     "  File \"/app/a.py\", line 3, in f\n    x({n}='{v}')\nValueError",
 ]  # fmt: skip
 #: Ways in which a value stands in a URL.
-URL_FORMS = ["https://h/p?{n}={v}&x=1", "GET /cb?a=b&{n}={v} HTTP/1.1", "https://u:{v}@h:80/x", "r=https%3A%2F%2Fx%3F{n}%3D{v}%26a%3Db"]
+URL_FORMS = [
+    "https://h/p?{n}={v}&x=1",
+    "GET /cb?a=b&{n}={v} HTTP/1.1",
+    "https://u:{v}@h:80/x",
+    "r=https%3A%2F%2Fx%3F{n}%3D{v}%26a%3Db",
+]
 
 
 def _text(chance, length, alphabet=ALPHANUMERIC):
@@ -40,7 +55,8 @@ def _text(chance, length, alphabet=ALPHANUMERIC):
 def password(chance):
     """Return a password as people choose them, or a generated one."""
     return chance.choice(
-        ["hunter2", "letmein", "S3cret!", "p@ssW0rd!", "Tr0ub4dor&3", "admin123", "123456", "abc#def9", "correct-horse-9",
+        ["hunter2", "letmein", "S3cret!", "p@ssW0rd!", "Tr0ub4dor&3", "admin123", "123456", "abc#def9",
+         "correct-horse-9",
          "Pass.word.2024", "qwerty", "dragon", "x$y%z9", "a+b/c==", "P4ss~word", "9f.k2:Zz8", _text(chance, 12),
          _text(chance, 8) + "!" + _text(chance, 3), _text(chance, 20, "0123456789abcdef")]
     )  # fmt: skip

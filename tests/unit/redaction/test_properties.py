@@ -18,10 +18,21 @@ SAMPLES = [
     for samples in [getattr(owner, "samples", owner)]
     for text in samples.changed + samples.kept
 ]
+
+
+def _words(text):
+    return text.split()
+
+
 _PIECES = st.sampled_from(
-    "password token api_key secret key Authorization Cookie Bearer Basic = : => : \" ' \\\" \\\\\\\" \\n \\u0026 \\u003d & ? ; , "
-    "[ ] { } ( ) @ :// / \\/ % %3D %26 - -- . _ * < > </ sk- app- eyJ 4111 13800000000 example hunter2 None null 1 12345678 "
-    "[password:0123ab] [email] ： 密码 \0 \n \t é 😀 \U000f0001".split(" ")
+    [
+        *_words(
+            r"""password token api_key secret key Authorization Cookie Bearer Basic = : => " ' \" \\\" \n \u0026 \u003d & ? ;
+            , [ ] { } ( ) @ :// / \/ % %3D %26 - -- . _ * < > </ sk- app- eyJ 4111 13800000000 example hunter2 None null 1
+            12345678 [password:0123ab] [email] ： 密码 é 😀"""
+        ),
+        *("\0", "\n", " ", "\t", "\U000f0001"),
+    ]
 )
 TEXTS = st.one_of(
     st.text(),

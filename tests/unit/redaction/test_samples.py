@@ -9,7 +9,9 @@ MARK = re.compile(r"\[[a-z][a-z0-9-]*:[0-9a-f]{6}\]")
 _OWNERS = [*BOOK.rules, *BOOK.fields.families]
 SOURCES = [(owner.name, getattr(owner, "policy", None), owner.samples) for owner in _OWNERS]
 SOURCES += [(name, None, getattr(BOOK, name)) for name in ("urls", "cookies", "bodies")]
-CHANGED = [pytest.param(policy, text, id=f"{name}: {text[:50]}") for name, policy, own in SOURCES for text in own.changed]
+CHANGED = [
+    pytest.param(policy, text, id=f"{name}: {text[:50]}") for name, policy, own in SOURCES for text in own.changed
+]
 KEPT = [pytest.param(policy, text, id=f"{name}: {text[:50]}") for name, policy, own in SOURCES for text in own.kept]
 
 
