@@ -27,7 +27,7 @@ _BLOCK = 1 << 20
 _BLOCKS = 64
 
 
-class Rewritten(Exception):  # noqa: N818  # an event, not a failure
+class Rewritten(Exception):
     """The bytes before the read position are not those that were read."""
 
 
