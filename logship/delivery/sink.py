@@ -7,7 +7,7 @@ from typing import Protocol
 from logship.model import Receipt, StoredBatch
 
 
-class SinkUnavailable(Exception):  # noqa: N818  # a state, not a fault
+class SinkUnavailable(Exception):
     """
     The sink cannot take anything now, or nobody knows whether it took it.
 

@@ -31,7 +31,7 @@ START_SECONDS = 180
 STOP_SECONDS = 30
 
 
-class CannotStart(Exception):  # noqa: N818
+class CannotStart(Exception):
     """The server cannot be had or does not start; the message says what to install."""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from elastic_transport import TlsError, TransportError
 from isal import igzip
 
 from logship.delivery.bulk import Document, documents, pack, unpacked_size
+from logship.delivery.repair import moved
 from logship.delivery.sink import SinkUnavailable
 from logship.elastic.client import Answer, Client
 from logship.model import Receipt, Rejected, StoredBatch
@@ -31,6 +33,8 @@ _UNKNOWN_PARAMETER = re.compile(r"unrecognized parameters?: (.*)")
 #: Where an error text begins to quote the document.
 _QUOTES = re.compile(r"(?s)(\. Preview of field's value: |For input string: |: \[truncated|\n at \[Source: ).*")
 _REASON_LIMIT = 500
+#: How many fields of a document may be moved before it is rejected.
+_REPAIRS = 3
 
 
 class ElasticsearchSink:
@@ -77,11 +81,12 @@ class ElasticsearchSink:
             receipt = _sum(receipt, Receipt(deferred=[name for name, _ in later], reason=reason))
         return receipt
 
-    def _judge(self, stream: str, pairs: list[Document], answer: Answer) -> Receipt:
+    def _judge(self, stream: str, pairs: list[Document], answer: Answer, repairs: int = _REPAIRS) -> Receipt:
         """Give each document its outcome, taking the request apart where the server refused it as a whole."""
         if answer.status == 200:
             self._share = min(1.0, self._share * 2)
-            return _outcomes(pairs, answer)
+            receipt = _outcomes(pairs, answer)
+            return self._repair(stream, receipt, repairs) if receipt.rejected and repairs else receipt
         if answer.status == 429:
             self._share = max(self._share / 2, 1 / len(pairs))
             return Receipt(deferred=[name for name, _ in pairs], reason=answer.error())
@@ -97,6 +102,18 @@ class ElasticsearchSink:
                 return _refused(pairs[0], answer.status, answer.error())
             return self._halves(stream, pairs)
         raise _unavailable(answer.status, answer.error())
+
+    def _repair(self, stream: str, receipt: Receipt, repairs: int) -> Receipt:
+        """Send again, with the field moved that did not fit, what the mapping refused."""
+        refused = {one.id: one for one in receipt.rejected}
+        fixed = [(one.id, moved(one.document, one.reason)) for one in receipt.rejected if one.status == 400]
+        pairs = [(name, document) for name, document in fixed if document is not None]
+        if not pairs:
+            return receipt
+        again = self._judge(stream, pairs, self._post(stream, pack(pairs)), repairs - 1)
+        known = {name for name, _ in pairs}
+        rest = [one for one in receipt.rejected if one.id not in known] + [refused[one.id] for one in again.rejected]
+        return _sum(replace(receipt, rejected=[]), replace(again, rejected=rest))
 
     def _halves(self, stream: str, pairs: list[Document]) -> Receipt:
         """Send the halves one after the other; what is too large by itself ends as rejected."""
