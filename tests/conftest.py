@@ -50,4 +50,4 @@ def proxy(elasticsearch_url):
 def answer_with():
     """Give a function that starts a server with one answer for every request, and returns its URL."""
     with contextlib.ExitStack() as stack:
-        yield lambda status, body: stack.enter_context(fixed.answering(status, body))
+        yield lambda *arguments, **options: stack.enter_context(fixed.answering(*arguments, **options))

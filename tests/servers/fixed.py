@@ -1,17 +1,21 @@
 """An HTTP server that gives the same answer to every request: for answers that no real server can be made to give."""
 
+import ssl
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 @contextmanager
-def answering(status: int, body: bytes):
-    """Answer with a status and a body, give the URL, and stop."""
+def answering(status: int, body: bytes, *, certificate: Path | None = None, seen: list | None = None):
+    """Answer with a status and a body, give the URL, and stop; `seen` gets the headers of each request."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             self.rfile.read(int(self.headers["content-length"]))
+            if seen is not None:
+                seen.append({name.lower(): value for name, value in self.headers.items()})
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
@@ -21,9 +25,17 @@ def answering(status: int, body: bytes):
         def log_message(self, *_):
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_):
+            """Say nothing of clients that end a connection."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()

@@ -1,0 +1,97 @@
+"""Who we say we are, and whom we believe: authorisation and TLS."""
+
+import base64
+import hashlib
+import ssl
+import subprocess
+
+import pytest
+from contract.batches import document, stored
+
+from logship.delivery.sink import SinkUnavailable
+from logship.delivery.sinks.elastic import ElasticsearchSink
+from logship.elastic.client import connect
+
+CREATED = b'{"errors":false,"took":1,"items":[{"create":{"status":201}}]}'
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """Give a self-signed certificate with its key, for 127.0.0.1."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+               "-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key",
+               "-out", folder / "crt"]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True)
+    path = folder / "both.pem"
+    path.write_bytes((folder / "key").read_bytes() + (folder / "crt").read_bytes())
+    return path
+
+
+def fingerprint(certificate):
+    """Return the SHA-256 of a certificate, as `openssl x509 -fingerprint -sha256` writes it."""
+    text = certificate.read_text()
+    der = ssl.PEM_cert_to_DER_cert(text[text.index("-----BEGIN CERTIFICATE") :])
+    digest = hashlib.sha256(der).hexdigest().upper()
+    return ":".join(digest[place : place + 2] for place in range(0, 64, 2))
+
+
+def send(url, **options):
+    """Send one document and return how many were delivered."""
+    sink = ElasticsearchSink(connect([url], **options))
+    try:
+        return sink.send(stored(document()), None).delivered
+    finally:
+        sink.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"api_key": "aWQ6a2V5"}, "ApiKey aWQ6a2V5"),
+        ({"api_key": "id:key"}, "ApiKey aWQ6a2V5"),
+        ({"basic": ("elastic", "pass:word")}, f"Basic {base64.b64encode(b'elastic:pass:word').decode()}"),
+        ({"bearer": "token"}, "Bearer token"),
+        ({}, None),
+    ],
+)
+def test_requests_carry_who_we_are(answer_with, options, expected):
+    """A key, a password or a token is sent with every request, in the form that the server expects."""
+    seen = []
+    send(answer_with(200, CREATED, seen=seen), **options)
+    assert [one.get("authorization") for one in seen] == [expected]
+
+
+def test_requests_are_understood_by_every_version(answer_with):
+    """Media types name no version, and the body goes out as the gzip that it is in the ledger."""
+    seen = []
+    send(answer_with(200, CREATED, seen=seen))
+    names = ("accept", "content-type", "content-encoding")
+    assert [seen[0][name] for name in names] == ["application/json", "application/x-ndjson", "gzip"]
+    assert seen[0]["user-agent"].startswith("logship/")
+
+
+def test_a_user_in_the_address_is_used(answer_with):
+    """`http://user:password@host` works as people expect."""
+    seen = []
+    send(answer_with(200, CREATED, seen=seen).replace("//", "//me:secret@"))
+    assert seen[0]["authorization"] == f"Basic {base64.b64encode(b'me:secret').decode()}"
+
+
+def test_the_right_authority_or_fingerprint_is_believed(answer_with, certificate):
+    """A server is believed by its CA file, by its fingerprint, or when told not to look."""
+    url = answer_with(200, CREATED, certificate=certificate)
+    assert [
+        send(url, ca_file=certificate), send(url, fingerprint=fingerprint(certificate)), send(url, verify=False),
+    ] == [1, 1, 1]  # fmt: skip
+
+
+def test_an_unknown_server_gets_no_document(answer_with, certificate):
+    """Without its CA, or with another fingerprint, nothing is sent, and the reason says what to check."""
+    seen = []
+    url = answer_with(200, CREATED, certificate=certificate, seen=seen)
+    for options in ({}, {"fingerprint": "00" * 32}):
+        with pytest.raises(SinkUnavailable, match="CA file or the fingerprint") as caught:
+            send(url, **options)
+        assert caught.value.pause == 60
+    assert seen == []
