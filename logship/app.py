@@ -54,11 +54,11 @@ class Agent:
         ledger: Ledger,
         tailer: Tailer,
         ingest: Ingest,
-        watcher: Watcher | None,
+        watcher: Watcher,
         sinks: Sequence[Sink],
         archiver: Archiver | None,
         *,
-        linger: float,
+        directories: Callable[[], Iterable[Path]],
         bell: threading.Event,
     ) -> None:
         self.ledger = ledger
@@ -67,7 +67,7 @@ class Agent:
         self._watcher = watcher
         self._sinks = sinks
         self._archiver = archiver
-        self._linger = linger
+        self._directories = directories
         self._bell = bell
         self._fault: BaseException | None = None
 
@@ -85,7 +85,7 @@ class Agent:
         wake.start()
         log.info("agent started", version=__version__, state_dir=str(self.ledger.directory), sinks=[s.name for s in self._sinks])
         try:
-            self._guarded(lambda: self._ingest.run(stop, self._bell, linger=self._linger), stop)
+            self._guarded(lambda: self._ingest.run(stop, self._bell), stop)
         finally:
             stop.set()
             for thread in threads:
@@ -128,8 +128,7 @@ class Agent:
 
     def close(self) -> None:
         """Let go of files, connections and the ledger."""
-        if self._watcher:
-            self._watcher.close()
+        self._watcher.close()
         for sink in self._sinks:
             sink.close()
         if self._archiver:
@@ -177,6 +176,7 @@ class Agent:
         """Seal, prune and carry out requests, every two seconds."""
         archive = self._archiver is not None
         while not stop.is_set():
+            self._watcher.watch(self._directories())
             try:
                 rejects.requests(self.ledger)
                 if self._archiver:
@@ -237,8 +237,16 @@ def build(
         ingest = Ingest(ledger, tailer, bind, quiet=options.quiet_seconds, scan_every=options.scan_seconds)
         bell = threading.Event()
         watcher = Watcher(bell)
-        watcher.watch(directory for discovery in discoveries for directory in discovery.directories())
-        return Agent(ledger, tailer, ingest, watcher, _sinks(settings), _archiver(settings, ledger), linger=0.1, bell=bell)
+        return Agent(
+            ledger,
+            tailer,
+            ingest,
+            watcher,
+            _sinks(settings),
+            _archiver(settings, ledger),
+            directories=lambda: {directory for discovery in discoveries for directory in discovery.directories()},
+            bell=bell,
+        )
     except BaseException:
         ledger.close()
         raise
@@ -255,8 +263,7 @@ class _Binder:
         self._constants: dict[str, Any] = {
             "ecs": {"version": _ECS},
             "host": {"name": os.uname().nodename},
-            "agent": {"type": "logship", "version": __version__},
-        }
+                    }
         if settings.labels:
             self._constants["labels"] = dict(settings.labels)
 

@@ -20,6 +20,8 @@ from logship.model import Batch, Chunk, Events, FileRef, Lines, Progress
 from logship.pipeline.encoder import Encoder
 from logship.sources.tailer import Tailer
 _KEPT = 2000
+#: Seconds between two scans, at least.
+_SOONEST = 0.2
 
 
 @dataclass(slots=True)
@@ -88,9 +90,9 @@ class Ingest:
         while not stop.is_set():
             rung = bell.is_set()
             bell.clear()
-            if not self.step(clock(), scan=rung):
-                bell.wait(self._scan_every if not self._waiting else min(self._quiet, self._scan_every) / 2)
-                stop.wait(linger)  # lines that come one by one are committed together
+            if not self.step(clock(), scan=rung) and not self._tailer.ready:
+                bell.wait(max(self._next_scan - clock(), 0.01))
+                stop.wait(linger if rung else 0)  # changes that come one by one are looked at together
         self._tailer.stopping()
         self.step(clock(), scan=True)
 
@@ -101,8 +103,11 @@ class Ingest:
         `flush` ends the events that might still go on, as when all files are to be read to their end.
         """
         if scan or now >= self._next_scan:
+            begin = time.process_time()
             self._tailer.scan(now)
-            self._next_scan = now + self._scan_every
+            # Few files are looked at often, many as often as takes one percent of a core.
+            cost = time.process_time() - begin
+            self._next_scan = now + min(self._scan_every, max(_SOONEST, cost * 100))
         datasets: dict[str, _Dataset] = {}
         counts: dict[int, _Counts] = {}
         taken = 0

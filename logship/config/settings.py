@@ -185,7 +185,7 @@ class Ingest(Section):
     linger_seconds: Seconds = Field(
         default=60.0, description="A rotated file is closed after this long without growth."
     )
-    scan_seconds: Seconds = Field(default=2.0, description="Time between two looks at all files.")
+    scan_seconds: Seconds = Field(default=1.0, description="Time between two looks at all files, at most.")
     max_line_bytes: Limit = Field(default=ByteSize(1024**2), description="Longer lines are cut and marked.")
     max_event_lines: int = Field(default=5000, ge=1, description="Lines joined to one event at most.")
     max_event_bytes: Limit = Field(default=ByteSize(4 * 1024**2), description="Bytes joined to one event at most.")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import orjson
 
+from logship.ledger.marks import LIMIT, mark
 from logship.model import FileRef, Source
 
 #: The first stamp that a log's first line is likely to hold: ISO 8601 or nearly, or Common Log Format.
@@ -32,9 +33,8 @@ class FileRow:
     inode: int
     #: Logical offset of the file's first byte on disk.
     base: int
-    #: Its first bytes, at most 1 KiB.
+    #: Marks (`marks`) of its first bytes and of the last ones before `position`.
     head: bytes
-    #: The last bytes before `position`, at most 1 KiB.
     tail: bytes
     #: Every byte before it is accounted for.
     position: int
@@ -89,16 +89,17 @@ def insert_file(
         name = f"{key}.{number}"
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     text = printable(path)
+    marked = mark(head[:LIMIT])
     row = connection.execute(
-        "INSERT INTO file (key, path, device, inode, base, service, source, head, position, read, first_seen, last_read) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO file (key, path, device, inode, base, service, source, head, tail, position, read, first_seen, last_read) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             name, text, signed(device), signed(inode), base, source.service,
-            orjson.dumps(dataclasses.asdict(source)).decode(), head[:1024], position, position, now, now,
+            orjson.dumps(dataclasses.asdict(source)).decode(), marked, mark(b""), position, position, now, now,
         ),
     )  # fmt: skip
     ref = FileRef(row.lastrowid or 0, name, text, source)
-    return FileRow(ref, device, inode, base, head[:1024], b"", position, {}, position, "open")
+    return FileRow(ref, device, inode, base, marked, mark(b""), position, {}, position, "open")
 
 
 def read_files(connection: sqlite3.Connection, state: str | None) -> list[FileRow]:

@@ -23,6 +23,7 @@ from isal import igzip
 from logship.audit.tree import leaf_entry, leaf_hash
 from logship.errors import LedgerError, LedgerLocked, LedgerTooNew
 from logship.ledger.files import FileRow, file_key, insert_file, printable, read_files, signed
+from logship.ledger.marks import mark
 from logship.ledger.schema import SCHEMA, VERSION
 from logship.model import Batch, Progress, Rejected, Source, StoredBatch
 
@@ -273,7 +274,7 @@ def _advance(connection: sqlite3.Connection, step: Progress, now: str) -> None:
         "events = events + ?, unparsed = unparsed + ?, bytes_documents = bytes_documents + ?, "
         "bytes_dropped = bytes_dropped + ?, bytes_skipped = bytes_skipped + ?, dropped = ? WHERE id = ?",
         (
-            step.position, orjson.dumps(step.done).decode(), step.read, step.tail, now, step.lines, step.events,
+            step.position, orjson.dumps(step.done).decode(), step.read, mark(step.tail), now, step.lines, step.events,
             step.unparsed, step.bytes_documents, step.bytes_dropped, step.bytes_skipped,
             orjson.dumps(dropped).decode(), step.file,
         ),

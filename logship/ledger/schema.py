@@ -15,8 +15,8 @@ CREATE TABLE file (
     base INTEGER NOT NULL DEFAULT 0,      -- logical offset of the file's first byte on disk
     service TEXT NOT NULL,
     source TEXT NOT NULL,                 -- JSON of model.Source
-    head BLOB NOT NULL,                   -- its first bytes, at most 1 KiB
-    tail BLOB NOT NULL DEFAULT x'',       -- the last bytes before `position`, at most 1 KiB
+    head BLOB NOT NULL,                   -- mark of its first bytes (marks.py)
+    tail BLOB NOT NULL,                   -- mark of the last bytes before `position`
     position INTEGER NOT NULL DEFAULT 0,  -- every byte before it is accounted for
     done TEXT NOT NULL DEFAULT '{}',      -- JSON: streams accounted for beyond `position`
     read INTEGER NOT NULL DEFAULT 0,      -- just after the last byte read

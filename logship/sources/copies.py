@@ -62,7 +62,7 @@ def is_beginning(copy: int, original: int) -> bool:
 
 def find_copies(generation: Generation, current: Mapping[tuple[int, int], Generation]) -> list[Copy]:
     """Return the open copies of a file that was truncated, the largest first; `current` are all known files."""
-    if generation.base > 0 or not (generation.mark or generation.partial):
+    if generation.base > 0 or not (generation.mark or generation.partial or generation.marks):
         return []
     copies: dict[tuple[int, int], Copy] = {}
     for path, descriptor in _candidates(generation, current.values()):
@@ -97,6 +97,8 @@ def _candidates(generation: Generation, current: Iterable[Generation]) -> Iterat
 
 def _holds(descriptor: int, size: int, generation: Generation) -> bool | None:
     """Tell whether a file holds all that is known of a generation (True), its beginning (False), or neither (None)."""
+    if not generation.knows(descriptor):
+        return None
     known = generation.mark + generation.partial
     start = generation.offset - len(generation.mark)
     if size >= start + len(known):

@@ -14,6 +14,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from logship.ledger import marks
 from logship.ledger.files import FileRow
 from logship.model import FileRef, Source
 
@@ -93,6 +94,8 @@ class Generation:
     final: bool = False
     #: Everything was given.
     finished: bool = False
+    #: Marks of `head` and `mark`, while the ledger knew it and no file was found yet that holds them.
+    marks: tuple[bytes, bytes] | None = None
     #: While it holds nothing that this one does not hold, it is a copy, and not read.
     copy_of: Generation | None = None
 
@@ -101,7 +104,7 @@ class Generation:
         """Return the generation that the ledger knows, to be read on from its position."""
         return cls(
             Path(row.ref.path), row.ref.path, row.device, row.inode, row.ref.source, row.ref,
-            base=row.base, head=row.head, mark=row.tail, read=row.position, position=row.position,
+            base=row.base, read=row.position, position=row.position, marks=(row.head, row.tail),
         )  # fmt: skip
 
     @property
@@ -123,10 +126,23 @@ class Generation:
         """Tell whether an open file holds the bytes that were read, and those of the unfinished line."""
         if os.fstat(descriptor).st_size < self.offset:
             return False
-        if self.base <= 0 and os.pread(descriptor, len(self.head), 0) != self.head:
+        if not self.knows(descriptor) or (self.base <= 0 and os.pread(descriptor, len(self.head), 0) != self.head):
             return False
         known = self.mark + self.partial
         return os.pread(descriptor, len(known), self.offset - len(self.mark)) == known
+
+    def knows(self, descriptor: int) -> bool:
+        """Tell whether a file fits the ledger's marks, and learn from it the bytes that they stand for."""
+        if self.marks is None:
+            return True
+        head_mark, tail_mark = self.marks
+        size = marks.length(tail_mark)
+        head = os.pread(descriptor, marks.length(head_mark), 0) if self.base <= 0 else b""
+        tail = os.pread(descriptor, size, max(self.offset - size, 0))
+        if not marks.fits(tail_mark, tail) or (self.base <= 0 and not marks.fits(head_mark, head)):
+            return False
+        self.head, self.mark, self.marks = head, tail, None
+        return True
 
     def tail(self, position: int) -> bytes:
         """Return the bytes just before a position, at most MARK; none when they cannot be had any more."""

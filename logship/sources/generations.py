@@ -102,7 +102,7 @@ class Generations:
             source=generation.source,
             base=base,
         )
-        generation.ref, generation.head = row.ref, row.head
+        generation.ref, generation.head = row.ref, head[:MARK]
         generation.base = base
         self.registered[row.ref.id] = generation
 
