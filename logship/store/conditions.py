@@ -240,6 +240,8 @@ _NAMES = {Kind.LONG: "whole numbers", Kind.DOUBLE: "numbers", Kind.DATE: "dates"
 
 def _paths(name: str) -> list[str]:
     """Return where a field may be in a document: below a flattened object a key may hold dots."""
+    if "" in name.split("."):
+        raise ValueError(f"{name!r} is no field name")
     dotted = [root for root in FLATTENED if name.startswith(root + ".") and "." in name[len(root) + 1 :]]
     return [json_path(name), *(json_path(root) + json_key(name[len(root) + 1 :]) for root in dotted)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -82,7 +83,7 @@ def kind_of(field: str) -> Kind:
 
 def json_key(name: str) -> str:
     """Return one step of a JSON path."""
-    return '."' + name.replace('"', '\\"') + '"'
+    return '."' + re.sub(r'(["\\])', r"\\\1", name) + '"'
 
 
 def json_path(field: str) -> str:

@@ -181,7 +181,10 @@ class _Translator:
         if name == "_exists_":
             if not isinstance(node.expr, (tree.Word, tree.Phrase)):
                 raise self.error(node.expr, "_exists_ takes the name of a field")
-            return self.conditions.exists(_term(node.expr).text)
+            try:
+                return self.conditions.exists(_term(node.expr).text)
+            except ValueError as error:
+                raise self.error(node.expr, str(error)) from None
         if isinstance(node.expr, (tree.Prohibit, tree.Plus, tree.Not)):
             raise self.error(
                 node.expr, "put the sign before the field, or a backslash before it to mean the sign itself"

@@ -27,6 +27,10 @@ from logship.store.sealed import Sealed, locked, sync_directory
 
 ROW_GROUP = 20_000
 MAX_BYTES = 32 << 20
+#: Before compression; some logs are mostly repetition.
+MAX_PLAIN = 256 << 20
+#: What one row group holds at most, so that a few large documents do not fill the memory.
+GROUP_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +40,46 @@ class _Waiting:
     count: int
     first_time: str
     last_time: str
+    #: Bytes as they lie, and before compression.
+    packed: int
+    size: int
 
 
 def waiting(ledger: sqlite3.Connection, max_bytes: int) -> dict[str, list[_Waiting]]:
     """Choose the oldest unsealed batches, by dataset, until their bodies reach `max_bytes`; at least one."""
     chosen: dict[str, list[_Waiting]] = {}
-    total = 0
+    packed = plain = 0
     rows = ledger.execute(
-        "SELECT seq, dataset, count, first_time, last_time, length(body) FROM batch WHERE segment IS NULL ORDER BY seq"
+        "SELECT seq, dataset, count, first_time, last_time, length(body), size FROM batch"
+        " WHERE segment IS NULL ORDER BY seq"
     )
-    for *columns, length in rows:
-        if total and total + length > max_bytes:
+    for row in rows:
+        batch = _Waiting(*row)
+        packed += batch.packed
+        plain += batch.size
+        if chosen and (packed > max_bytes or plain > MAX_PLAIN):
             break
-        total += length
-        batch = _Waiting(*columns)
         chosen.setdefault(batch.dataset, []).append(batch)
     rows.close()
     return chosen
 
 
 def seal(state_dir: Path, *, max_bytes: int = MAX_BYTES, memory: str = engine.MEMORY) -> list[Sealed]:
-    """Write the oldest unsealed batches into one segment for each dataset."""
+    """
+    Write the oldest unsealed batches into one segment for each dataset.
+
+    When they are too much for the memory, seal fewer; in the end one batch at a time.
+    """
     segments = state_dir / "segments"
     with closing(open_ledger(state_dir)) as ledger:
-        chosen = waiting(ledger, max_bytes)
-        return [_write(ledger, segments, dataset, batches, memory) for dataset, batches in chosen.items()]
+        while True:
+            chosen = waiting(ledger, max_bytes)
+            try:
+                return [_write(ledger, segments, dataset, batches, memory) for dataset, batches in chosen.items()]
+            except duckdb.OutOfMemoryException:
+                if sum(len(batches) for batches in chosen.values()) == 1:
+                    raise
+                max_bytes = sum(batch.packed for batches in chosen.values() for batch in batches) // 4
 
 
 def _write(ledger: sqlite3.Connection, segments: Path, dataset: str, batches: list[_Waiting], memory: str) -> Sealed:
@@ -81,7 +100,7 @@ def _write(ledger: sqlite3.Connection, segments: Path, dataset: str, batches: li
             engine.insert_raw(
                 connection, seq=batch.seq, dataset=dataset, fallback=batch.first_time, ids=ids, documents=documents
             )
-        count = _copy(connection, temporary)
+        count = _copy(connection, temporary, sum(batch.size for batch in batches))
     size, sha256 = _finish(temporary, final)
     return Sealed(
         path=str(final.relative_to(segments.parent)),
@@ -95,13 +114,15 @@ def _write(ledger: sqlite3.Connection, segments: Path, dataset: str, batches: li
     )
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, target: Path) -> int:
+def _copy(connection: duckdb.DuckDBPyConnection, target: Path, size: int) -> int:
     literal = "'" + str(target).replace("'", "''") + "'"
-    row = connection.execute(
+    (rows,) = connection.execute("SELECT count(*) FROM raw").fetchone() or (0,)
+    group = min(ROW_GROUP, max(2048, GROUP_BYTES * rows // size))
+    connection.execute(
         f"COPY ({engine.projection()} ORDER BY time, seq, row) TO {literal}"
-        f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
-    ).fetchone()
-    return int(row[0]) if row else 0
+        f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {group})"
+    )
+    return int(rows)
 
 
 def _finish(temporary: Path, final: Path) -> tuple[int, str]:

@@ -9,6 +9,7 @@ however many batches are sealed meanwhile. A segment that retention deletes afte
 
 from __future__ import annotations
 
+import glob
 import sqlite3
 import tempfile
 from collections.abc import Sequence
@@ -26,9 +27,8 @@ from logship.store import engine
 from logship.store.batches import open_ledger, unpack
 from logship.store.query import Translated, translate
 
-_ATTEMPTS = 5
 #: Characters of unsealed documents that are held at once.
-_CHUNK = 64 << 20
+_CHUNK = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +105,21 @@ class Search:
     def _run(self, query: str, scope: Scope, wanted: _Wanted, sql: str) -> list[tuple[Any, ...]]:
         with engine.engine(Path(tempfile.gettempdir()), memory=self.memory, threads=self.threads) as connection:
             condition = _restricted(translate(query, engine.tokenizer(connection)), scope)
-            for attempt in range(_ATTEMPTS):
+            gone: set[str] = set()
+            while True:
                 with closing(open_ledger(self.state_dir)) as ledger:
                     paths = self._snapshot(connection, ledger, scope, condition, wanted)
+                if lost := gone.intersection(paths):  # a row goes before its file, so retention cannot have done this
+                    raise LedgerError(f"segments are in the catalogue and not on the disk: {', '.join(sorted(lost))}")
                 try:
                     _find(connection, paths, condition, wanted)
                     return connection.execute(sql).fetchall()
                 except duckdb.InvalidInputException as error:  # a regular expression that only DuckDB finds wrong
                     raise QueryError(f"the query cannot be run: {error}") from None
                 except duckdb.IOException:
-                    if attempt == _ATTEMPTS - 1 or all(Path(path).exists() for path in paths):
+                    gone = {path for path in paths if not Path(path).exists()}
+                    if not gone:
                         raise
-        raise AssertionError("unreachable")
 
     def _snapshot(
         self,
@@ -205,7 +208,7 @@ def _find(connection: duckdb.DuckDBPyConnection, paths: list[str], condition: Tr
     sealed = f"SELECT {wanted.columns} FROM read_parquet($paths) WHERE {condition.sql} UNION ALL " if paths else ""
     connection.execute(
         f"CREATE OR REPLACE TABLE found AS {sealed}SELECT * FROM fresh{tail}",
-        condition.parameters | {"paths": paths} if paths else None,
+        condition.parameters | {"paths": [glob.escape(path) for path in paths]} if paths else None,
     )
 
 

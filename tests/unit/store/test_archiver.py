@@ -19,6 +19,7 @@ from logship.errors import LedgerError
 from logship.model import Batch
 from logship.store import segments
 from logship.store.archiver import Archiver
+from logship.store.seal import seal
 from logship.store.search import Search
 
 SECOND = timedelta(seconds=1)
@@ -227,3 +228,14 @@ def test_bodies_are_read_as_any_gzip(ledger, tmp_path):
     ledger.connection.execute("UPDATE batch SET body = ?", (members,))
     Archiver(tmp_path, ledger).drain()
     assert Search(tmp_path).count("") == 2
+
+
+def test_large_documents_are_sealed_in_little_memory(ledger, tmp_path):
+    """What does not fit into the memory at once is sealed in smaller runs, down to one batch."""
+    for number in range(12):
+        document = {"@timestamp": "2025-11-20T08:00:00.000Z", "message": f"{number} " * 400_000}
+        ledger.commit([pack({f"k-{number}-{part}": document for part in range(8)})], [])
+    (tmp_path / "segments").mkdir()
+    made = seal(tmp_path, memory="120MB")
+    assert made[0].seqs[0] == 1
+    assert len(made[0].seqs) < 12

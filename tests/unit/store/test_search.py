@@ -9,6 +9,7 @@ import pytest
 from unit.store.conftest import START, numbered, pack
 
 from logship.errors import LedgerError, QueryError
+from logship.ledger.ledger import Ledger
 from logship.store.archiver import Archiver
 from logship.store.dates import parse_when
 from logship.store.search import Search, count, search
@@ -157,6 +158,24 @@ def test_a_search_survives_retention(ledger, put, tmp_path):
     deleter.join()
     assert counts == sorted(counts, reverse=True)
     assert engine.count("event") == 10
+
+
+def test_a_lost_segment_is_an_error(half):
+    """A segment that somebody else deleted fails the search, and is named."""
+    (path,) = (half / "segments").glob("*/*.parquet")
+    path.unlink()
+    with pytest.raises(LedgerError, match=r"not on the disk: .*dify\.api-1\.parquet"):
+        search(half, "event")
+    assert count(half, "event", since=START + timedelta(seconds=10)) == 10
+
+
+def test_a_state_directory_may_hold_pattern_signs(tmp_path):
+    """Brackets and stars in the state directory's name are no pattern."""
+    state_dir = tmp_path / "a[b]*?'c"
+    with Ledger.open(state_dir) as ledger:
+        ledger.commit([pack(numbered(0, 3))], [])
+        Archiver(state_dir, ledger).drain()
+        assert count(state_dir, "event") == 3
 
 
 @pytest.mark.parametrize(
