@@ -152,6 +152,7 @@ class Refusing:
     name = "refusing"
 
     def send(self, _batch, _only):
+        """Refuse."""
         raise SinkUnavailable("HTTP 403", pause=60.0)
 
     def close(self):
@@ -170,6 +171,7 @@ class Forgetful(ScriptedSink):
     """A sink that loses sight of a document."""
 
     def send(self, batch, only):
+        """Tell of one document too few."""
         return Receipt(delivered=len(documents(batch, only)) - 1)
 
 

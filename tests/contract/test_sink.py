@@ -25,12 +25,15 @@ class Memory:
         self.taken = {}
 
     def sink(self):
+        """Make a sink, as after a restart."""
         return ScriptedSink(taken=self.taken)
 
     def broken(self):
+        """Make a sink that cannot reach the place."""
         return ScriptedSink("U")
 
     def contents(self):
+        """Return the documents that are there."""
         return [orjson.loads(one) for one in self.taken.values()]
 
 
@@ -41,14 +44,17 @@ class File:
         self.path = folder / "out" / "dify.ndjson"
 
     def sink(self):
+        """Make a sink, as after a restart."""
         return FileSink(self.path, max_size=300, backups=20)
 
     def broken(self):
+        """Make a sink that cannot reach the place."""
         blocked = self.path.parent.parent / "blocked"
         blocked.write_text("a file where a folder should be")
         return FileSink(blocked / "dify.ndjson")
 
     def contents(self):
+        """Return the documents that are there."""
         files = sorted(self.path.parent.glob("dify.ndjson*"))
         data = b"".join(one.read_bytes() for one in files if not one.name.endswith(".state"))
         return [orjson.loads(line) for line in data.splitlines()]
@@ -62,12 +68,15 @@ class Elastic:
         self.namespace = namespace
 
     def sink(self):
+        """Make a sink, as after a restart."""
         return ElasticsearchSink(self.client, namespace=self.namespace)
 
     def broken(self):
+        """Make a sink that cannot reach the place."""
         return ElasticsearchSink(connect(["http://127.0.0.1:1"]), namespace=self.namespace)
 
     def contents(self):
+        """Return the documents that are there."""
         stream = f"logs-dify.api-{self.namespace}"
         self.client.request("POST", f"/{stream}/_refresh")
         answer = self.client.request("GET", f"/{stream}/_search?size=10000").json()
