@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -39,6 +39,9 @@ from logship.sources.docker import DockerContainers
 from logship.sources.tailer import Tailer
 from logship.sources.watcher import Watcher
 from logship.store.archiver import Archiver
+
+if TYPE_CHECKING:
+    from logship.elastic.client import Client
 
 log = structlog.get_logger()
 
@@ -353,25 +356,34 @@ def _sinks(settings: Settings) -> list[Sink]:
     sinks: list[Sink] = []
     if settings.elasticsearch.hosts:
         from logship.delivery.sinks.elastic import ElasticsearchSink
-        from logship.elastic.client import connect
+        from logship.delivery.sinks.prepared import Prepared
+        from logship.elastic.installer import ensure_templates
 
-        options = settings.elasticsearch
-        client = connect(
-            options.hosts,
-            api_key=_secret(options.api_key),
-            basic=(options.username, _secret(options.password)) if options.username else None,
-            bearer=_secret(options.bearer),
-            ca_file=options.ca_file,
-            fingerprint=options.fingerprint or "",
-            verify=options.verify,
-            timeout=options.request_timeout,
-        )
-        sinks.append(ElasticsearchSink(client, namespace=settings.namespace))
+        client = elasticsearch(settings)
+        sink = ElasticsearchSink(client, namespace=settings.namespace)
+        sinks.append(Prepared(sink, lambda: ensure_templates(client)))
     if settings.file_sink.path:
         from logship.delivery.sinks.file import FileSink
 
         sinks.append(FileSink(settings.file_sink.path, max_size=settings.file_sink.max_size, backups=settings.file_sink.backups))
     return sinks
+
+
+def elasticsearch(settings: Settings) -> Client:
+    """Return a connection to the Elasticsearch that the settings name."""
+    from logship.elastic.client import connect
+
+    options = settings.elasticsearch
+    return connect(
+        options.hosts,
+        api_key=_secret(options.api_key),
+        basic=(options.username, _secret(options.password)) if options.username else None,
+        bearer=_secret(options.bearer),
+        ca_file=options.ca_file,
+        fingerprint=options.fingerprint or "",
+        verify=options.verify,
+        timeout=options.request_timeout,
+    )
 
 
 def _secret(value: Any) -> str:
