@@ -45,6 +45,8 @@ CREATE TABLE batch (
     body BLOB NOT NULL                    -- gzip of the bulk body; last, so that reading the rest is cheap
 );
 
+CREATE INDEX batch_unsealed ON batch (seq) WHERE segment IS NULL;
+
 -- One row for each follower (sink).
 CREATE TABLE cursor (
     name TEXT PRIMARY KEY,
