@@ -30,6 +30,8 @@ _FLAG = re.compile(
     re.ASCII,
 )
 _FLAGGED = re.compile(r"(?:^|[^A-Za-z0-9_-])--?[A-Za-z0-9_-]{0,48}$", re.ASCII)
+#: … which is a list: `"--password", "x"` may also end one value of a JSON object and begin the next key.
+_LISTED = re.compile(r"[\[(,]\s{0,40}[bu]?\\{0,15}[\"']--?[A-Za-z0-9_-]{0,48}$", re.ASCII)
 _TUPLE = re.compile(r"\(\s?b?\\{0,15}[\"'][\w.-]{0,40}$", re.ASCII)
 _GAP = re.compile(r"(?:[ \t\r\n]|\\{1,7}[nrt](?=[\s\\\"'])){0,80}")
 #: Python's `b'…'`, Go's `[…]`, a list's bracket, `SecretStr('…')`.
@@ -117,7 +119,9 @@ def _flag(text: str, name: re.Match[str]) -> re.Match[str] | None:
     """Return the separator of a command line's option."""
     if text.find("-", max(0, name.start() - 60), name.start()) < 0:
         return None
-    return _FLAG.match(text, name.end()) if _FLAGGED.search(text[max(0, name.start() - 60) : name.start()]) else None
+    before = text[max(0, name.start() - 60) : name.start()]
+    rest = _FLAG.match(text, name.end()) if _FLAGGED.search(before) else None
+    return None if rest and rest["quote"] and not _LISTED.search(before) else rest
 
 
 def _lower(text: str) -> str:
