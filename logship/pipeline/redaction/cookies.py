@@ -11,12 +11,14 @@ from logship.pipeline.redaction.quotes import end_of
 from logship.pipeline.redaction.values import Found
 
 _HEADER = re.compile(
-    r"(?i:\bcookies?|(?<=\\[nrt])cookies?|(?<=_)cookies?)(?:\\{0,7}[\"'`])?\s{0,8}(?:[:=]|：|,(?=\s?b?[\"']))\s{0,8}[\[({]?\s{0,80}(?:b?(\\{0,7})([\"'`]))?",
+    r"(?i:\bcookies?|(?<=\\[nrt])cookies?|(?<=_)cookies?)(?:\\{0,7}[\"'`])?"
+    r"\s{0,8}(?:[:=]|：|,(?=\s?b?[\"']))\s{0,8}([\[({]\s{0,80})?(?:b?(\\{0,7})([\"'`]))?",
     re.ASCII,
 )
-_PAIR = re.compile(
-    r"[\s;,&]{0,8}([\w!#$%&'*+.^`|~-]{1,100})(?:=|\\{0,7}[\"']\s?:\s?)(\\{0,7}[\"'])?([^\s;,\"'\\\x00]*)(\\{0,7}[\"'])?",
-    re.ASCII,
+#: `name=value` of a header, and `'name': 'value'` of a dict.
+_PAIR = re.compile(r"[\s;,&]{0,8}([\w!#$%&'*+.^`|~-]{1,100})=(?:\\{0,7}[\"'])?([^\s;,\"'\\\x00]*)", re.ASCII)
+_ITEM = re.compile(
+    r"[\s,]{0,80}\\{0,7}[\"']([\w.-]{1,100})\\{0,7}[\"']\s?:\s?\\{0,7}[\"']([^\"'\\\x00]*)\\{0,7}[\"']", re.ASCII
 )
 _LONE = re.compile(r"[^\s;,\"'\\\x00{}()<>]+", re.ASCII)
 _FLAG = re.compile(r"[\s;]{0,4}(?i:secure|httponly|partitioned)(?=[\s;,\"'\\]|$)", re.ASCII)
@@ -32,14 +34,17 @@ def find(text: str, mark: Marks) -> Iterator[Found]:
     while header := _HEADER.search(text, position):
         position = header.end()
         end = len(text)
-        if header[2]:
-            end, _ = end_of(text, position, len(header[1]), header[2])
+        form = _PAIR
+        if header[1] and header[1][0] == "{":
+            form, position = _ITEM, header.end(1)
+        elif header[3]:
+            end, _ = end_of(text, position, len(header[2]), header[3])
         pairs = 0
         while True:
             if flag := _FLAG.match(text, position, end):
                 position = flag.end()
                 continue
-            pair = _PAIR.match(text, position, end)
+            pair = form.match(text, position, end)
             if not pair:
                 break
             pairs += 1
@@ -48,8 +53,8 @@ def find(text: str, mark: Marks) -> Iterator[Found]:
                 if date := _DATE.match(text, position, end):
                     position = date.end()
                 continue
-            if not judge.harmless(pair[3]) and not (pair[3].isdigit() and len(pair[3]) < 6):
-                yield Found(pair.start(3), pair.end(3), "cookie", mark("cookie", pair[3]))
+            if not judge.harmless(pair[2]) and not (pair[2].isdigit() and len(pair[2]) < 6):
+                yield Found(pair.start(2), pair.end(2), "cookie", mark("cookie", pair[2]))
         if not pairs and (lone := _LONE.match(text, position, end)):
             position = lone.end()
             if judge.mixed(lone[0]) and len(lone[0]) > 7 and judge.given(lone[0]):

@@ -43,7 +43,7 @@ _PREVIOUS = re.compile(r"(?<!\\)\b([A-Za-z]{1,20})[_. -]$|_([A-Za-z]{1,20})[_. -
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 #: Endings that a name may have without a separator: `passwords`, `tokenvalue`.
 _GLUED = frozenset({"s", "value", "values", "string", "str", "hash", "data"})
-_SHORT = frozenset({"pass", "pwd", "otp"})
+_SHORT = frozenset({"pass", "pw", "pwd", "otp"})
 
 
 class NamedSecrets:
@@ -109,7 +109,7 @@ class NamedSecrets:
         if core[0] in _SHORT and before[-1:].isalpha() and not text[start - 1 : end].isupper():
             return False  # bypass
         words = [word.lower() for word in _WORD.findall(suffix)]
-        if words and words[-1] in self._harmless:
+        if words and words[-1] in self._harmless and (core[0], words) != ("secret", ["id"]):
             return False
         previous = _PREVIOUS.search(before) if family.described else None
         return not previous or (previous[1] or previous[2]).lower() not in self._describing

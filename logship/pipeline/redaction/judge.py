@@ -35,8 +35,8 @@ WORDS = _words(
 )
 _PROSE = _words(
     """
-    is are was not must should cannot can't invalid expired required missing failed incorrect the your please
-    for cannot with has been does doesn't at least unable provided error
+    is are was were not must should cannot can't invalid expired required missing failed incorrect please doesn't least
+    unable error does
     """
 )
 #: Placeholders: stars, dots, templates, shell variables, angle brackets.

@@ -17,6 +17,7 @@ _HOST = re.compile(
     r"(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.%]+\])?(?::\d{1,5})?(?=\\{0,7}/|[?#\s\"'`<>,;)\]}&\x00]|\.?$|\.\s|%2F|\(|:\s|\\)",
     re.ASCII,
 )
+_WEB = re.compile(r"(?:https?|wss?|ftp|ssh|git)$", re.ASCII | re.IGNORECASE)
 _PORT = re.compile(r"\d{1,5}(?=\\{0,7}/|[?#]|$)", re.ASCII)
 #: Go's and JDBC's: `user:password@tcp(host)`.
 _GO = re.compile(r"(?<![A-Za-z0-9_.-])[\w.-]{1,60}:([^\s\"'`/@]{1,120})@(?=(?:tcp|unix|udp)\()", re.ASCII)
@@ -53,7 +54,13 @@ def _password(text: str, slashes: re.Match[str], mark: Marks) -> Found | None:
         return _user_only(run, start, [place for place in places if place < slash], mark)
     near = [place for place in places if colon < place < slash]
     if near:
-        end = near[-1]
+        # A path of a database or a queue holds no @; that of a web page may.
+        beyond = (
+            [place for place in places if place > near[-1]]
+            if not _WEB.search(text[max(0, slashes.start() - 6) : slashes.start()])
+            else []
+        )
+        end = (beyond or near)[-1]
     elif colon > 0 and (_PORT.match(run, colon + 1) or run[colon + 1 : colon + 2] in "/\\"):
         return None
     else:

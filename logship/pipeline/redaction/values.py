@@ -123,8 +123,8 @@ def _is_code(text: str, match: re.Match[str], value: str, named: Named, space: s
         return True  # another name, with a value of its own
     if value[:1] in {"/", "~"} and named.name.lower() == "pwd":
         return True  # a directory
-    if named.name.lower() == "pass" and space and judge.letters(value):
-        return True  # a test's result
+    if named.name.lower() == "pass" and (judge.number(value) or (space and judge.identifier(value))):
+        return not value.isdigit() or len(value) < 6  # a test's result
     if judge.letters(value):
         after = text[match.end() : match.end() + 2]
         if named.sep in {":", "："} and space and not named.family.numbers and _NEXT_WORD.match(after):

@@ -24,7 +24,7 @@ CLASSIC = [
     "：",
     "13800000000", "11010519491231002X", "4111 1111 1111 1111 ", "SecretStr(", "token: str = ", "--password ",
     "Request Body:", "\U000f0000", "[password:0123ab]", "SG.", "0123456789abcdef", "0123456789abcdef.", 'f"{',
-    "**token**", "token is ",
+    "**token**", "token is ", "cookies={", "cookies={'a': 'b'", "name: token, value: ", "password is ",
 ]  # fmt: skip
 
 

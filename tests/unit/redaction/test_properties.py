@@ -27,9 +27,10 @@ def _words(text):
 _PIECES = st.sampled_from(
     [
         *_words(
-            r"""password token api_key secret key Authorization Cookie Bearer Basic = : => " ' \" \\\" \n \u0026 \u003d &
-            ? ; , [ ] { } ( ) @ :// / \/ % %3D %26 - -- . _ * < > </ sk- app- eyJ 4111 13800000000 example hunter2
-            None null 1 12345678 [password:0123ab] [email] ： 密码 é 😀"""
+            r"""password token api_key secret key Authorization Cookie Bearer Basic = : => " ' \" \\\" \n \u0026
+            \u003d &
+            ? ; , [ ] { } ( ) @ :// / \/ % %3D %26 - -- . _ * < > </ sk- app- eyJ 4111
+            13800000000 example hunter2 None null 1 12345678 [password:0123ab] [email] ： 密码 é 😀"""
         ),
         *("\0", "\n", " ", "\t", "\U000f0001"),
     ]
