@@ -225,7 +225,7 @@ def build(
     try:
         redactor = Redactor.load(
             data_path("pipelines") / "redaction.yaml",
-            policies=_policies(settings),
+            policies=policies(settings),
             key=_installation_key(settings.state_dir),
         )
         options = settings.ingest
@@ -236,7 +236,7 @@ def build(
             line_limit=options.max_line_bytes,
             quiet=options.linger_seconds,
         )
-        bind = _Binder(settings, pipelines, redactor)
+        bind = Binder(settings, pipelines, redactor)
         ingest = Ingest(ledger, tailer, bind, quiet=options.quiet_seconds, scan_every=options.scan_seconds)
         bell = threading.Event()
         watcher = Watcher(bell)
@@ -255,7 +255,7 @@ def build(
         raise
 
 
-class _Binder:
+class Binder:
     """Gives each file its encoder and joiner."""
 
     def __init__(self, settings: Settings, pipelines: Pipelines, redactor: Redactor) -> None:
@@ -266,7 +266,7 @@ class _Binder:
         self._constants: dict[str, Any] = {
             "ecs": {"version": _ECS},
             "host": {"name": os.uname().nodename},
-                    }
+        }
         if settings.labels:
             self._constants["labels"] = dict(settings.labels)
 
@@ -331,7 +331,8 @@ def _envelope(name: str) -> Any:
     return None if name == "auto" else name
 
 
-def _policies(settings: Settings) -> dict[str, str]:
+def policies(settings: Settings) -> dict[str, str]:
+    """Return what becomes of personal data, by kind."""
     return {name: str(value) for name, value in settings.redaction.model_dump().items()}
 
 

@@ -250,3 +250,21 @@ def _local(stamp: str, today: str) -> str:
         return visible(stamp)
     text = local.isoformat(" ", "milliseconds")[:23]
     return text[11:] if today and text.startswith(today) else text
+
+
+def explained(head: str, steps: Sequence[tuple[str, str]]) -> None:
+    """Print an event's reasons, one stage a line."""
+    colour = colours()
+    click.echo(_paint(colour, head, bold=True))
+    for stage, what in steps:
+        click.echo(f"  {_paint(colour, f'{stage:<10}', fg='cyan')} {visible(what)}")
+
+
+def differences(title: str, rows: Sequence[tuple[str, object, object]]) -> None:
+    """Print what was expected and what was found, field by field."""
+    colour = colours()
+    click.echo(_paint(colour, title, bold=True))
+    for name, expected, found in rows:
+        click.echo(f"  {name}")
+        click.echo(_paint(colour, f"  - {visible(as_json(expected))}", fg="red"))
+        click.echo(_paint(colour, f"  + {visible(as_json(found))}", fg="green"))

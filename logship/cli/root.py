@@ -14,7 +14,10 @@ from logship.cli.shared import Group, log_level
 from logship.errors import LogshipError
 
 #: Module of each command, in the order of the help.
-COMMANDS = ("tail", "search", "status", "rejected", "setup", "config", "demo", "completion", "version")
+COMMANDS = (
+    "tail", "search", "status", "rejected", "parse", "pipelines", "redact", "setup", "config", "demo", "completion",
+    "version",
+)  # fmt: skip
 
 
 class Root(Group):

@@ -1,14 +1,18 @@
-"""
+r"""
 From bytes to lines: take off what the container engine wrapped around them.
 
-Docker's json-file: one object a line, `{"log": "…\\n", "stream": "stdout", "time": "…"}`;
+Docker's json-file: one object a line, `{"log": "…\n", "stream": "stdout", "time": "…"}`;
 a line over 16 KiB is split, and only the last part ends in a newline.
+
+CRI, of containerd and CRI-O: `2025-11-20T08:00:00.123456789Z stdout F text`; the
+first tag is P for a part of a line and F for its end, more follow after colons.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
 
@@ -17,6 +21,10 @@ import orjson
 from logship.model import Chunk, Lines
 
 _BRACE = ord("{")
+_CRI = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d) (stdout|stderr) ([PF])(?::\S*)?(?: (.*))?",
+    re.ASCII | re.DOTALL,
+)
 #: Colours and other control sequences of terminals (ECMA-48).
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
@@ -28,7 +36,10 @@ def unwrap(chunk: Chunk) -> Lines:
         raw.pop()
     edges = list(accumulate([len(line) + 1 for line in raw], initial=chunk.offset))
     edges[-1] = chunk.offset + chunk.span  # a cut line is longer on disk; the last line of a file may lack its newline
-    lines = _docker(raw, edges) if chunk.file.source.envelope == "docker" else _plain(chunk.data, raw, edges)
+    envelope = chunk.file.source.envelope
+    lines = _docker(raw, edges) if envelope == "docker" else _plain(chunk.data, raw, edges)
+    if envelope == "cri":
+        lines = _cri(lines)
     if b"\x1b" in chunk.data or b"\\u001b" in chunk.data:
         lines.texts = [_ANSI.sub("", text) if "\x1b" in text else text for text in lines.texts]
     if chunk.original_length is not None:
@@ -54,6 +65,36 @@ def _plain(data: bytes, raw: list[bytes], edges: list[int]) -> Lines:
         texts[0] = texts[0].removeprefix("\ufeff")
     count = len(texts)
     return Lines(edges[:-1], edges[1:], texts, [""] * count, [""] * count)
+
+
+def _cri(lines: Lines) -> Lines:
+    """Take CRI's stamp, stream and tags off; a line without them stays as it is and says so."""
+    texts, times, streams, partial = lines.texts, lines.times, lines.streams, []
+    for position, text in enumerate(texts):
+        found = _CRI.fullmatch(text)
+        partial.append(found is not None and found[5] == "P")
+        if found:
+            times[position], streams[position] = _utc(found), found[4]
+            texts[position] = (found[6] or "").removesuffix("\r")
+        elif text:
+            lines.extra[position] = {"error.type": "envelope", "error.message": "not a CRI line", "tags": ["unparsed"]}
+    lines.partial = partial if any(partial) else []
+    return lines
+
+
+def is_cri(text: str) -> bool:
+    """Return whether a line is one that containerd or CRI-O wrote."""
+    return _CRI.match(text) is not None
+
+
+def _utc(found: re.Match[str]) -> str:
+    if found[3] != "Z":
+        try:
+            local = datetime.fromisoformat(found[1] + found[3]).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return ""
+        return f"{local:%Y-%m-%dT%H:%M:%S}{found[2] or ''}Z"
+    return f"{found[1]}{found[2] or ''}Z"
 
 
 def _docker(raw: list[bytes], edges: list[int]) -> Lines:

@@ -16,6 +16,10 @@ from logship.model import Envelope, Source
 
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip")
 _DOCKER_RECORD = b'{"log":'
+_CRI_LINE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d) std(?:out|err) [PF][: \n]")
+_CRI_START = re.compile(rb"\d{4}-\d\d-\d\dT[\dZ:.+-]*(?: [a-z]*(?: [PF]?)?)?")
+#: Longer than all that stands before a CRI line's text.
+_LOOK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +108,17 @@ def detect_envelope(path: str) -> Envelope | None:
     except OSError:
         return None
     try:
-        start = os.pread(descriptor, len(_DOCKER_RECORD), 0)
+        start = os.pread(descriptor, _LOOK, 0)
     except OSError:
         return None
     finally:
         os.close(descriptor)
-    if start == _DOCKER_RECORD:
+    if start.startswith(_DOCKER_RECORD):
         return "docker"
-    return None if _DOCKER_RECORD.startswith(start) else "plain"
+    if _CRI_LINE.match(start):
+        return "cri"
+    few = _DOCKER_RECORD.startswith(start) or (len(start) < _LOOK and _CRI_START.fullmatch(start))
+    return None if few else "plain"
 
 
 def open_regular(path: str | Path) -> int:

@@ -1,0 +1,165 @@
+"""
+Whose lines these are: every pipeline reads the first few hundred, and the one that knows them best is named.
+
+A format counts for what it asks: one that names its time, level and parts
+says more than one that takes any line. What fits a single pipeline says
+more than what fits many.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from logship.lines.join import Joiner, compile_starts
+from logship.model import Events, Lines
+from logship.pipeline.formats import JsonFormat, RegexFormat
+from logship.pipeline.spec import FormatSpec, Pipelines, PipelineSpec
+
+_SYNTAX = re.compile(r"\(\?P<\w+>|\(\?[a-z:!=<]*|\\[dDsSwWbB]|\[[^\]]*\]|\{[\d,]*\}|[()|.*+?^$]|\\")
+#: Share of the events that must be of a pipeline's own formats.
+_ENOUGH = 0.2
+_LINES = 400
+#: Pipelines of many small services, which few installations have: what they share with others is less likely theirs.
+_RARE = {"misc": 0.8, "stores": 0.8}
+#: Names of services that are ordinary words of logs.
+_COMMON = {"worker", "standalone", "redis", "init"}
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A pipeline, and how well it reads the lines."""
+
+    pipeline: str
+    service: str
+    #: Weighted share of the lines, 0 to 1.
+    score: float
+    #: Share of the events that one of its formats matches.
+    matched: float
+    #: How far the next best is behind, 0 to 1.
+    margin: float
+    next_best: str = ""
+
+    @property
+    def sure(self) -> str:
+        """Say in a word how sure it is."""
+        if self.pipeline == "generic":
+            return "not recognised"
+        if self.margin >= 0.2 and self.matched >= 0.7:
+            return "sure"
+        return "likely" if self.margin >= 0.1 and self.matched >= 0.4 else "a guess"
+
+
+class Recogniser:
+    """Compares lines with the formats of every pipeline; compiles them once."""
+
+    def __init__(self, pipelines: Pipelines) -> None:
+        self._readers = [_Reader(spec) for spec in pipelines.specs.values() if spec.name != "generic" and spec.formats]
+        self._generic = _Reader(pipelines.specs["generic"])
+
+    def guess(self, texts: Sequence[str], hint: str = "") -> Guess:
+        """Return the pipeline that reads these lines best; `hint` is a service that their file's name suggests."""
+        texts = [text for text in texts if text.strip()][:_LINES]
+        rated = sorted(((reader.rate(texts), reader) for reader in self._readers), key=lambda one: -one[0].score)
+        if not rated or rated[0][0].score < _ENOUGH * 0.5 or rated[0][0].matched < _ENOUGH:
+            return Guess("generic", "unknown", 0.0, self._generic.rate(texts).matched, 0.0)
+        best = rated[0]
+        hinted = [one for one in rated if hint and one[1].spec.names(hint)]
+        if hinted and hinted[0][0].score >= 0.5 * best[0].score:
+            best = hinted[0]
+        others = [one for one in rated if one is not best]
+        behind = (1 - others[0][0].score / best[0].score) if others and best[0].score else 1.0
+        service = hint if best in hinted else best[1].service
+        following = others[0][1].service if others else ""
+        return Guess(best[1].spec.name, service, best[0].score, best[0].matched, max(behind, 0.0), following)
+
+    def quality(self, texts: Sequence[str]) -> float:
+        """Return how well the best pipeline reads these lines."""
+        texts = [text for text in texts if text.strip()][:100]
+        return max((reader.rate(texts).score for reader in self._readers), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rate:
+    score: float
+    matched: float
+
+
+class _Reader:
+    """One pipeline's joiner and formats, with what each format is worth."""
+
+    def __init__(self, spec: PipelineSpec) -> None:
+        self.spec = spec
+        self.service = spec.services[0].replace("*", "") if spec.services else spec.name
+        self._compiled: list[tuple[RegexFormat | JsonFormat, float]] | None = None
+        words = {re.sub(r"[*\d]", "", name.rpartition("/")[2]).strip("-_") for name in [*spec.services, *spec.images]}
+        words = {word for word in words if len(word) > 4} - _COMMON
+        self._words = re.compile("|".join(map(re.escape, sorted(words))), re.IGNORECASE) if words else None
+        self._starts = compile_starts(spec.starts)
+        self._alone = compile_starts(spec.alone)
+
+    def rate(self, texts: Sequence[str]) -> _Rate:
+        """Return the share of the lines that the formats know, by what the formats are worth."""
+        if not texts:
+            return _Rate(0.0, 0.0)
+        if self._compiled is None:
+            self._compiled = [(_compiled(form), worth(form)) for form in self.spec.formats]
+        events = self._events(texts)
+        todo = list(range(len(events)))
+        points, count = 0.0, 0
+        for place, (form, value) in enumerate(self._compiled):
+            parsed, rest = form.parse(events, todo)
+            if parsed:
+                known = [_knows(form, events[row]) for row in parsed.rows] if isinstance(form, JsonFormat) else None
+                named = sum(self._says_its_name(events[row]) for row in parsed.rows)
+                share = sum(known) if known else float(len(parsed.rows))
+                said = sum(bool(self._words.search(events[row])) for row in parsed.rows) if self._words else 0
+                points += value * share * (1 - 0.01 * min(place, 20)) + 0.5 * named + 0.1 * said
+                count += len(parsed.rows) if value > 0.2 else 0
+            todo = rest
+        # Lines that are no event of anybody's (a traceback's) count for no one and against no one.
+        lines = max(len(events), sum(not text[:1].isspace() for text in texts) // 2, 1)
+        return _Rate(points / lines * _RARE.get(self.spec.name, 1.0), count / lines)
+
+    def _events(self, texts: Sequence[str]) -> list[str]:
+        joiner = Joiner(self._starts, self._alone)
+        count = len(texts)
+        places = list(range(count))
+        lines = Lines(places, [place + 1 for place in places], list(texts), [""] * count, [""] * count)
+        events: Events = joiner.feed(lines, 0)
+        return events.texts + joiner.flush(math.inf).texts
+
+    def _says_its_name(self, text: str) -> bool:
+        found = re.search(r'"service": ?"([\w-]+)"', text) if text[:1] == "{" else None
+        return bool(found and self.spec.names(found[1]))
+
+
+def _compiled(form: FormatSpec) -> RegexFormat | JsonFormat:
+    return JsonFormat(form, "UTC") if form.json_ else RegexFormat(form, "UTC")
+
+
+def _knows(form: JsonFormat, text: str) -> float:
+    """Return the share of an object's keys that the format names."""
+    try:
+        keys = orjson.loads(text).keys()
+    except (ValueError, AttributeError):
+        return 0.0
+    paths = [*form.spec.fields, *form.spec.require]
+    for several in form.spec.groups.values():
+        paths += [several] if isinstance(several, str) else several
+    used = {path.split(".")[0] for path in paths} | set(paths)
+    return sum(key in used for key in keys) / max(len(keys), 1)
+
+
+def worth(form: FormatSpec) -> float:
+    """Return how much a format asks of a line, from 0 to 1."""
+    if form.match is None:
+        return 0.35 + 0.13 * min(len(form.require), 3) + 0.2 * bool(form.set)
+    groups = set(re.findall(r"\(\?P<(\w+)>", form.match)) - {"message", "fraction", "zone"}
+    literal = len(_SYNTAX.sub("", form.match))
+    parts = len(groups - {"time", "level"})
+    return min(1.0, 0.05 + 0.22 * ("time" in groups) + 0.12 * ("level" in groups) + 0.12 * parts + 0.01 * literal)
