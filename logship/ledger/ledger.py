@@ -83,15 +83,20 @@ class Ledger:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Run the block as one transaction: all of it, or nothing."""
+        """Run the block as one transaction: all of it, or nothing; raises LedgerError when the disk cannot take it."""
         with self._guard:
-            self.connection.execute("BEGIN IMMEDIATE")
             try:
+                self.connection.execute("BEGIN IMMEDIATE")
                 yield self.connection
                 self.connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):  # disk full, read-only, input/output error
+                    raise LedgerError(
+                        f"cannot write {self.directory / 'ledger.db'}: {error}",
+                        "nothing is lost: free space or repair the disk, and start the agent again",
+                    ) from error
                 raise
 
     def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
