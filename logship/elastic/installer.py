@@ -61,7 +61,7 @@ def _ensure(client: Client, name: str, packaged: bytes) -> Installed:
     answer = _request(client, "GET", name)
     if answer.status not in (200, 404):
         raise _failure(name, answer)
-    found = answer.json()["index_templates"][0]["index_template"] if answer.status == 200 else None
+    found = _template_in(answer, name) if answer.status == 200 else None
     meta = found.get("_meta", {}) if found else {}
     if found and meta.get("managed_by") != "logship":
         raise LogshipError(f"index template {name} was not made by logship", "rename it, or delete it")
@@ -80,6 +80,14 @@ def _ensure(client: Client, name: str, packaged: bytes) -> Installed:
     if meta.get("digest") == digest and meta.get("without") == without:
         return Installed(name, "unchanged", tuple(without))
     return Installed(name, "updated" if found else "created", tuple(without))
+
+
+def _template_in(answer: Answer, name: str) -> dict[str, Any]:
+    try:
+        template: dict[str, Any] = answer.json()["index_templates"][0]["index_template"]
+    except (TypeError, KeyError, IndexError) as error:
+        raise LogshipError(f"asked for index template {name}, the server answered something else", "is it Elasticsearch?") from error
+    return template
 
 
 def _adapt(template: dict[str, Any], complaint: str) -> str:

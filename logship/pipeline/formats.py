@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from logship.pipeline.columns import Column, Field, dumps
+from logship.pipeline.redaction.scan import Scanner
 from logship.pipeline.spec import FormatSpec, MessageRule
 from logship.pipeline.times import Clock
 
@@ -238,33 +239,36 @@ class Messages:
 
     def __init__(self, rules: Sequence[MessageRule]) -> None:
         self._rules = [
-            (rule, re.compile(rule.match, re.ASCII), [(group, Field(target)) for group, target in rule.fields.items()])
+            (
+                tuple(_literals(rule)),
+                re.compile(rule.match, re.ASCII),
+                [(group, Field(target)) for group, target in rule.fields.items()],
+                {name: dumps(value) for name, value in rule.set.items()},
+            )
             for rule in rules
         ]
-        heads = [literal for rule in rules if _begins(rule) for literal in _literals(rule)]
-        #: Beginnings of messages that a rule may match; and what may stand anywhere in one.
-        self._heads = {literal[:2] for literal in heads}
-        self._loose = sorted({literal for rule in rules if not _begins(rule) for literal in _literals(rule)})
+        # One scan finds the few messages that any rule's literal stands in; a NUL stands before each message.
+        gates = [("\0" if _begins(rule) else "") + literal for rule in rules for literal in _literals(rule)]
+        self._gates = Scanner({"": ["".join(f"\\x{byte:02x}" for byte in gate.encode()) for gate in gates if gate]})
+        self._always = "" in gates
 
     def find(self, messages: Sequence[str]) -> dict[int, dict[str, bytes]]:
         """Return extra fields by position in the column."""
-        heads = self._heads
-        hits = {position for position, text in enumerate(messages) if text[:2] in heads} if heads else set()
-        for literal in self._loose:
-            hits.update([position for position, text in enumerate(messages) if literal in text])
+        hits = range(len(messages)) if self._always else self._gates.find(messages)
         return {position: extra for position in hits if (extra := self._fields(messages[position]))}
 
     def _fields(self, text: str) -> dict[str, bytes]:
-        for rule, pattern, fields in self._rules:
-            if not any(literal in text for literal in _literals(rule)):
+        for literals, pattern, fields, constants in self._rules:
+            if not any([literal in text for literal in literals]):
                 continue
             found = pattern.match(text)
             if not found:
                 continue
             extra: dict[str, bytes] = {}
             for group, field in fields:
-                for name, column in field.columns([found[group]]):
-                    if column[0] is not None:
-                        extra[name] = column[0]
-            return extra | {name: dumps(value) for name, value in rule.set.items()}
+                if value := found[group]:
+                    for name, column in field.columns([value]):
+                        if column[0] is not None:
+                            extra[name] = column[0]
+            return extra | constants
         return {}
