@@ -1,111 +1,113 @@
 """
-Measure the agent against the bare reference loop, on the same file in the same run.
+Measure the agent against bare reference loops and rsyslog, on the same file in the same run.
 
 CPU seconds are user and system time of the whole process tree; the endpoint
-that takes the documents is not counted.
+that takes the documents is not counted. Prints a Markdown table.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
+import platform
 import tempfile
-import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
+from bench import idle
 from bench.corpus import write_docker
 from bench.peers import rsyslog
+from bench.runs import Figure, agent, measured, reference
+
+_README = Path(__file__).parents[1] / "README.md"
+#: Other formats than api text: (corpus, what it is called, service).
+_FORMATS = (("nginx", "nginx access lines", "nginx"), ("json", "api JSON lines", "api"))
+_HEAD = ["| run | events | CPU s | events per CPU s | ratio | peak memory |", "|---|---|---|---|---|---|"]
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One run."""
-
-    name: str
-    events: int
-    cpu: float
-    #: Peak resident memory in MiB.
-    memory: float
-
-    @property
-    def rate(self) -> float:
-        """Events per CPU second."""
-        return self.events / self.cpu
-
-
-def measured(command: list[str], env: dict[str, str] | None = None) -> tuple[bytes, float, float]:
-    """Run a command; return its output, CPU seconds of its process tree, and its peak memory in MiB."""
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, stdout=output, env={**os.environ, **(env or {})})
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"{command} ended with {process.returncode}")
-        output.seek(0)
-        return output.read(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
-def reference(path: Path) -> Figure:
-    """Run the bare loop."""
-    output, cpu, memory = measured([sys.executable, "-m", "bench.reference", str(path)])
-    return Figure("reference loop", int(output.split()[0]), cpu, memory)
-
-
-def agent(path: Path, name: str, *, service: str = "api", store: bool = False) -> Figure:
-    """Run the agent with everything on, delivering to the endpoint."""
-    with subprocess.Popen([sys.executable, "-m", "bench.bulk_server"], stdout=subprocess.PIPE) as server:
-        assert server.stdout is not None
-        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        try:
-            with tempfile.TemporaryDirectory(dir=path.parent) as state:
-                command = [sys.executable, "-m", "logship", "tail", "--once", "--output", "none", "--service", service,
-                           "--state-dir", state, str(path)]  # fmt: skip
-                env = {"LOGSHIP_ELASTICSEARCH__HOSTS": f'["{url}"]', "LOGSHIP_STORE__ENABLED": str(store).lower()}
-                _, cpu, memory = measured(command, env)
-            taken = orjson.loads(urllib.request.urlopen(url).read())["taken"]
-        finally:
-            server.terminate()
-    return Figure(name, taken, cpu, memory)
-
-
-def table(figures: list[Figure]) -> str:
-    """Render the figures as Markdown."""
+def rows(figures: list[Figure]) -> list[str]:
+    """Render figures as rows; the first is what the others are divided by."""
     base = figures[0].rate
-    rows = ["| run | events | CPU s | events per CPU s | ratio | peak memory |", "|---|---|---|---|---|---|"]
-    rows += [
-        f"| {one.name} | {one.events:,} | {one.cpu:.2f} | {one.rate:,.0f} | {one.rate / base:.2f} | {one.memory:.0f} MiB |"
-        for one in figures
+    table = []
+    for one in figures:
+        cells = [f"{one.events:,}", f"{one.cpu:.2f}", f"{one.rate:,.0f}", f"{one.rate / base:.2f}", f"{one.memory:.0f} MiB"]
+        table.append(" | ".join([f"| {one.name}", *(cells if one.cpu else [""] * len(cells)), "|"]).rstrip(" "))
+    return table
+
+
+def checked(figure: Figure, events: int) -> Figure:
+    """Return the figure; stop if it has not all events."""
+    if figure.events != events:
+        raise SystemExit(f"{figure.name}: {figure.events:,} events instead of {events:,}")
+    return figure
+
+
+def api(folder: Path, options: argparse.Namespace) -> list[str]:
+    """Measure text lines of the api: with and without segments, the peer, a long file."""
+    path = folder / "api-json.log"
+    events = write_docker(path, options.lines)
+    figures = [
+        checked(reference(path, "**api text lines**: reference loop"), events),
+        checked(agent(path, "logship"), events),
+        checked(agent(path, "logship, with segments", store=True), events),
     ]
-    return "\n".join(rows)
+    if options.peer:
+        figures.append(rsyslog(path, measured, Figure))
+    if options.long:
+        events = write_docker(path, options.lines * 10)
+        figures.append(checked(agent(path, "logship, with segments, ten times the lines", store=True), events))
+    path.unlink()
+    return rows(figures)
+
+
+def formats(folder: Path, options: argparse.Namespace) -> list[str]:
+    """Measure the other formats, each beside its own reference loop."""
+    table = []
+    for kind, title, service in _FORMATS:
+        path = folder / f"{kind}-json.log"
+        events = write_docker(path, options.lines, kind=kind)
+        table += rows(
+            [
+                checked(reference(path, f"**{title}**: reference loop", kind), events),
+                checked(agent(path, "logship", service=service), events),
+            ]
+        )
+        path.unlink()
+    return table
+
+
+def write_readme(mark: str, text: str) -> None:
+    """Put the text between the marks in the README."""
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    readme = _README.read_text()
+    if begin not in readme or end not in readme:
+        raise SystemExit(f"README.md has no {begin} and {end}")
+    before, rest = readme.split(begin, 1)
+    _README.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}")
 
 
 def main() -> None:
     """Run everything and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.strip().splitlines()[0])
+    parser.add_argument("--lines", type=int, help="default: 1,000,000; with --idle 400,000")
+    parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="also rsyslog")
+    parser.add_argument(
+        "--formats", action=argparse.BooleanOptionalAction, default=True, help="also nginx access lines and JSON lines"
+    )
     parser.add_argument("--long", action="store_true", help="also a file ten times as long: is memory flat?")
-    parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--idle", action="store_true", help="instead: an agent that idles, and cost by lines")
+    parser.add_argument("--readme", action="store_true", help="also write the table into README.md")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "api-json.log"
-        events = write_docker(path, options.lines)
-        print(f"{options.lines:,} lines, {events:,} events, {path.stat().st_size:,} bytes\n")
-        figures = [reference(path), agent(path, "logship"), agent(path, "logship, with segments", store=True)]
-        if not options.no_peer:
-            figures.append(rsyslog(path, measured, Figure))
-        if options.long:
-            long = Path(folder) / "long-json.log"
-            write_docker(long, options.lines * 10)
-            figures.append(agent(long, "logship, ten times the lines"))
-        for one in figures:
-            if one.events != events * (10 if "ten times" in one.name else 1) and "rsyslog" not in one.name:
-                raise SystemExit(f"{one.name}: {one.events} events instead of {events}")
-        print(table(figures))
+    with tempfile.TemporaryDirectory(prefix="logship-bench-") as name:
+        folder = Path(name)
+        if options.idle:
+            mark, text = "bench idle", idle.report(folder, options.lines or 400_000)
+        else:
+            options.lines = options.lines or 1_000_000
+            table = _HEAD + api(folder, options) + (formats(folder, options) if options.formats else [])
+            note = f"{options.lines:,} lines each, Python {platform.python_version()}; ratio to the reference loop above."
+            mark, text = "bench", "\n".join([*table, "", note])
+    print(text)
+    if options.readme:
+        write_readme(mark, text)
 
 
 if __name__ == "__main__":
