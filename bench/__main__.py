@@ -28,8 +28,9 @@ def rows(figures: list[Figure]) -> list[str]:
     base = figures[0].rate
     table = []
     for one in figures:
-        cells = [f"{one.events:,}", f"{one.cpu:.2f}", f"{one.rate:,.0f}", f"{one.rate / base:.2f}", f"{one.memory:.0f} MiB"]
-        table.append(" | ".join([f"| {one.name}", *(cells if one.cpu else [""] * len(cells)), "|"]).rstrip(" "))
+        cells = [f"{one.events:,}", f"{one.cpu:.2f}", f"{one.rate:,.0f}", f"{one.rate / base:.2f}"]
+        cells = [*cells, f"{one.memory:.0f} MiB"] if one.cpu else [""] * 5
+        table.append(f"| {' | '.join([one.name, *cells])} |")
     return table
 
 
@@ -103,7 +104,8 @@ def main() -> None:
         else:
             options.lines = options.lines or 1_000_000
             table = _HEAD + api(folder, options) + (formats(folder, options) if options.formats else [])
-            note = f"{options.lines:,} lines each, Python {platform.python_version()}; ratio to the reference loop above."
+            python = platform.python_version()
+            note = f"{options.lines:,} lines each, Python {python}; ratio: to the reference loop above."
             mark, text = "bench", "\n".join([*table, "", note])
     print(text)
     if options.readme:
