@@ -19,6 +19,7 @@ from logship.lines.join import Joiner
 from logship.model import Batch, Chunk, Events, FileRef, Lines, Progress
 from logship.pipeline.encoder import Encoder
 from logship.sources.tailer import Tailer
+
 _KEPT = 2000
 #: Seconds between two scans, at least.
 _SOONEST = 0.2

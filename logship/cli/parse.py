@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from logship.cli import render
-from logship.cli.shared import Command, effective
+from logship.cli.shared import Command, effective, opened
 
 if TYPE_CHECKING:
     from logship.offline import Findings, Parsed
@@ -59,7 +58,7 @@ def parse(
     if service and not offline.known(service):
         click.echo(f"no pipeline names {service}: the generic one reads it", err=True)
     for name in files or ("-",):
-        with _opened(name) as stream:
+        with opened(name) as stream:
             lines = blocks(stream, limit=settings.ingest.max_line_bytes, quiet=options.quiet)
             reading = offline.read("" if name == "-" else name, lines, options)
             told = False
@@ -71,15 +70,6 @@ def parse(
             if form == "explain" and reading.found.redacted:
                 counts = ", ".join(f"{rule} {count}" for rule, count in sorted(reading.found.redacted.items()))
                 click.echo(f"redacted in all: {counts}", err=True)
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield sys.stdin.buffer
-        return
-    with open(name, "rb") as file:  # noqa: PTH123  # a name that is not there is an OSError, which the root renders
-        yield file
 
 
 def _zone(name: str) -> str:

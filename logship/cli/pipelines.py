@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from logship.cli import render
-from logship.cli.shared import Group, effective, state_dir
+from logship.cli.shared import Group, effective, opened, state_dir
 from logship.errors import LogshipError, PipelineError
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     )  # fmt: skip
 
 
-@pipelines.command(examples=["logship pipelines show nginx", "logship pipelines show api --json | jq '.formats[].name'"])
+@pipelines.command(examples=["logship pipelines show nginx", "logship pipelines show api --json | jq .services"])
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, without the comments.")
 @click.pass_context
@@ -142,7 +141,7 @@ def test(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
                 render.differences(f"{name}: {sample.name}", rows)
     if failed:
         raise LogshipError(
-            f"{failed} of {count} samples differ", "`logship parse --explain --service NAME` shows why a line is read so"
+            f"{failed} of {count} samples differ", "`logship parse --explain --service NAME` says why a line is read so"
         )
     if not as_json:
         click.echo(f"good: {count} samples of {len(known.specs)} pipelines")
@@ -168,17 +167,11 @@ def new(ctx: click.Context, name: str, file: str) -> None:
     from logship.pipeline.skeleton import skeleton
 
     offline = Offline(settings)
-    with click.open_file(file, "rb") if file != "-" else _stdin() as stream:
+    with opened(file) as stream:
         texts, note = offline.texts(stream, Options(service=name, zone=settings.log_file.zone))
     if not texts:
         raise LogshipError("the sample has no lines", "name a log FILE, or pipe one in")
     click.echo(skeleton(name, texts, _redactor(), note), nl=False)
-
-
-def _stdin():  # type: ignore[no-untyped-def]  # noqa: ANN202  # a context manager of a binary stream
-    from contextlib import nullcontext
-
-    return nullcontext(sys.stdin.buffer)
 
 
 @pipelines.command(examples=["logship pipelines unmatched", "logship pipelines unmatched --since 1d --service api"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -88,6 +90,16 @@ def effective(ctx: click.Context) -> Effective:
 def state_dir(ctx: click.Context) -> Path:
     """Return the state directory that holds for this call."""
     return effective(ctx).settings.state_dir
+
+
+@contextmanager
+def opened(name: str) -> Iterator[BinaryIO]:
+    """Open a file for reading bytes; - is standard input."""
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    with Path(name).open("rb") as file:
+        yield file
 
 
 def log_level(ctx: click.Context) -> str:

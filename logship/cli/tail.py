@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Literal
 
 import click
 
@@ -35,7 +36,7 @@ LEVELS = ("debug", "info", "notice", "warning", "error", "critical")
 @click.option("--grep", metavar="REGEX", help="Show only events whose text matches.")
 @click.option("--output", type=click.Choice(["text", "json", "none"]), help="Default: text on a terminal, else none.")
 @click.option("--once", is_flag=True, help="Read all there is, deliver it, and end.")
-@click.option("--envelope", type=click.Choice(["auto", "plain", "docker"]), default="auto", show_default=True,
+@click.option("--envelope", type=click.Choice(["auto", "plain", "docker", "cri"]), default="auto", show_default=True,
               help="With PATH: how its lines are wrapped.")  # fmt: skip
 @click.pass_context
 def tail(
@@ -46,7 +47,7 @@ def tail(
     grep: str | None,
     output: str | None,
     once: bool,
-    envelope: str,
+    envelope: Literal["auto", "plain", "docker", "cri"],
 ) -> None:
     """
     Read logs, deliver them, and show them live.

@@ -91,8 +91,8 @@ def insert_file(
     text = printable(path)
     marked = mark(head[:LIMIT])
     row = connection.execute(
-        "INSERT INTO file (key, path, device, inode, base, service, source, head, tail, position, read, first_seen, last_read) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO file (key, path, device, inode, base, service, source, head, tail, position, read, first_seen, "
+        "last_read) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             name, text, signed(device), signed(inode), base, source.service,
             orjson.dumps(dataclasses.asdict(source)).decode(), marked, mark(b""), position, position, now, now,

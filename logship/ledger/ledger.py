@@ -117,7 +117,8 @@ class Ledger:
         """Note where a generation is now."""
         with self.transaction() as connection:
             connection.execute(
-                "UPDATE file SET path = ?, device = ?, inode = ? WHERE id = ?", (printable(path), signed(device), signed(inode), file_id)
+                "UPDATE file SET path = ?, device = ?, inode = ? WHERE id = ?",
+                (printable(path), signed(device), signed(inode), file_id),
             )
 
     def end(self, file_id: int) -> None:

@@ -42,13 +42,18 @@ class RejectedRow:
         return asdict(self) | {"document": orjson.loads(self.document)}
 
 
+def _rejected(row: tuple[int, str, str, str, int, str, bytes, str, int]) -> RejectedRow:
+    number, sink, dataset, id_, status, reason, document, at, replay = row
+    return RejectedRow(number, sink, dataset, id_, status, reason, document, at, bool(replay))
+
+
 def list_rejected(state_dir: Path, limit: int = 50) -> list[RejectedRow]:
     """Return the refused documents, newest first."""
     with Ledger.open(state_dir, readonly=True) as ledger:
         rows = ledger.connection.execute(
             f"SELECT {_COLUMNS} FROM rejected ORDER BY number DESC LIMIT ?", (limit,)  # noqa: S608  # a constant
         ).fetchall()
-    return [RejectedRow(*row[:8], bool(row[8])) for row in rows]
+    return [_rejected(row) for row in rows]
 
 
 def get(state_dir: Path, number: int) -> RejectedRow:
@@ -59,7 +64,7 @@ def get(state_dir: Path, number: int) -> RejectedRow:
         ).fetchone()
     if row is None:
         raise LogshipError(f"no rejected document has the number {number}", "`logship rejected list` shows the numbers")
-    return RejectedRow(*row[:8], bool(row[8]))
+    return _rejected(row)
 
 
 def ask(state_dir: Path, action: Action, numbers: Sequence[int]) -> bool:
@@ -128,10 +133,12 @@ def to_replay(ledger: Ledger, name: str, limit: int = 500) -> list[RejectedRow]:
             f"SELECT {_COLUMNS} FROM rejected WHERE cursor = ? AND replay = 1 AND dataset = ? ORDER BY number LIMIT ?",  # noqa: S608
             (name, first[0], limit),
         ).fetchall()
-    return [RejectedRow(*row[:8], bool(row[8])) for row in rows]
+    return [_rejected(row) for row in rows]
 
 
-def replayed(ledger: Ledger, row: RejectedRow, outcome: Literal["delivered", "duplicate", "rejected"], reason: str = "") -> None:
+def replayed(
+    ledger: Ledger, row: RejectedRow, outcome: Literal["delivered", "duplicate", "rejected"], reason: str = ""
+) -> None:
     """Record what became of a document that was sent again."""
     file = ledger.file_of(row.id)
     with ledger.transaction() as connection:

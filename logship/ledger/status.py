@@ -9,7 +9,6 @@ follower: documents = delivered + duplicate + rejected + pending.
 from __future__ import annotations
 
 import dataclasses
-import os
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +18,9 @@ from typing import Any
 import orjson
 
 from logship.ledger.ledger import Ledger
+
+#: The columns of a file that `_status` selects.
+_FileRow = tuple[int, str, str, str, int, int, int, int, int, int, int, int, int, str, str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def _status(connection: sqlite3.Connection, state_dir: Path, now: datetime) -> S
     return Status(files, sinks, not problems, problems, size, sum(documents.values()), batches, leaves)
 
 
-def _file(row: Any, now: datetime, problems: list[str]) -> FileStatus:
+def _file(row: _FileRow, now: datetime, problems: list[str]) -> FileStatus:
     (_, path, service, state, base, read, position, lines, events, unparsed, made, dropped, skipped, rules, last_read,
      device, inode) = row  # fmt: skip
     pending = read - made - dropped - skipped
@@ -126,7 +128,7 @@ def _file(row: Any, now: datetime, problems: list[str]) -> FileStatus:
         )
     size: int | None = None
     try:
-        found = os.stat(path)
+        found = Path(path).stat()
         if (found.st_dev, found.st_ino) == (device & ((1 << 64) - 1), inode & ((1 << 64) - 1)):
             size = found.st_size
     except OSError:
@@ -140,7 +142,13 @@ def _file(row: Any, now: datetime, problems: list[str]) -> FileStatus:
 
 
 def _sink(
-    connection: sqlite3.Connection, name: str, seq: int, error: str, at: str, documents: dict[int, int], problems: list[str]
+    connection: sqlite3.Connection,
+    name: str,
+    seq: int,
+    error: str,
+    at: str,
+    documents: dict[int, int],
+    problems: list[str],
 ) -> SinkStatus:
     pending: dict[int, int] = {}
     for (files,) in connection.execute("SELECT files FROM batch WHERE seq > ?", (seq,)):
@@ -159,7 +167,8 @@ def _sink(
     ).fetchone()[0]
     if started != sum(pending.values()):
         problems.append(f"{name}: {started} documents are pending, but {sum(pending.values())} by file")
-    return SinkStatus(name, *total, sum(pending.values()), error, at)
+    delivered, duplicate, rejected = total
+    return SinkStatus(name, delivered, duplicate, rejected, sum(pending.values()), error, at)
 
 
 __all__ = ["FileStatus", "SinkStatus", "Status", "status"]

@@ -130,7 +130,7 @@ class Joiner:
         else:
             begins = [position for position, text in enumerate(texts) if starts(text)]
             if self._alone and begins and len(begins) < len(texts):
-                begins = self._split_alone(texts, begins)
+                begins = _split_alone(self._alone, texts, begins)
         first = begins[0] if begins else len(texts)
         if first:
             self._continue(stream, lines, first, now, events)
@@ -149,17 +149,6 @@ class Joiner:
             bounds = [*begins, len(texts)]
         self._complete(stream, lines, bounds, events)
 
-    def _split_alone(self, texts: list[str], begins: list[int]) -> list[int]:
-        """Begin an event after each line that is a whole one, where a continuation would follow."""
-        alone = self._alone
-        assert alone is not None
-        more = [
-            begin + 1
-            for begin, following in zip(begins, [*begins[1:], len(texts)], strict=True)
-            if following > begin + 1 and alone(texts[begin])
-        ]
-        return sorted({*begins, *more}) if more else begins
-
     def _complete(self, stream: str, lines: Lines, bounds: list[int], events: Events) -> None:
         """Add the events between successive bounds; the hot path."""
         offsets, ends, texts = lines.offsets, lines.ends, lines.texts
@@ -173,7 +162,8 @@ class Joiner:
             sizes = [end - start for start, end in zip(offsets[rows], ends[rows], strict=True)]
         else:
             events.texts += [
-                texts[i] if j - i == 1 else "\n".join(texts[i:j]).rstrip("\n") for i, j in zip(heads, bounds[1:], strict=True)
+                texts[i] if j - i == 1 else "\n".join(texts[i:j]).rstrip("\n")
+                for i, j in zip(heads, bounds[1:], strict=True)
             ]
             events.offsets += [offsets[i] for i in heads]
             events.times += [lines.times[i] for i in heads]
@@ -186,7 +176,8 @@ class Joiner:
         events.streams += [stream] * len(heads)
         events.lines += bounds[-1] - bounds[0]
         if lines.extra:
-            owner = {line: base + k for k, (i, j) in enumerate(zip(heads, bounds[1:], strict=True)) for line in range(i, j)}
+            spans_of = enumerate(zip(heads, bounds[1:], strict=True))
+            owner = {line: base + number for number, (i, j) in spans_of for line in range(i, j)}
             for line, extra in lines.extra.items():
                 if line in owner:
                     events.extra.setdefault(owner[line], {}).update(extra)
@@ -236,6 +227,16 @@ class Joiner:
         events.texts.append(text)
         events.times.append(event.time)
         events.streams.append(stream)
+
+
+def _split_alone(alone: Starts, texts: list[str], begins: list[int]) -> list[int]:
+    """Begin an event after each line that is a whole one, where a continuation would follow."""
+    more = [
+        begin + 1
+        for begin, following in zip(begins, [*begins[1:], len(texts)], strict=True)
+        if following > begin + 1 and alone(texts[begin])
+    ]
+    return sorted({*begins, *more}) if more else begins
 
 
 def _only(lines: Lines, stream: str) -> Lines:

@@ -79,7 +79,7 @@ class _Cached(dict[Any, bytes | None]):
         return encoded
 
 
-def _long(value: Any) -> int | None:
+def _long(value: str | float) -> int | None:
     number = int(float(value)) if isinstance(value, float) else int(value)
     return number if -(1 << 63) <= number < 1 << 63 else None
 
@@ -99,7 +99,7 @@ def _trace(value: str) -> str:
     return uuid.uuid5(uuid.NAMESPACE_DNS, value).hex if _REQUEST_ID.fullmatch(value) else value
 
 
-def _bool(value: Any) -> bool:
+def _bool(value: object) -> bool:
     if isinstance(value, bool):
         return value
     return str(value).lower() in {"true", "1", "yes", "on"}

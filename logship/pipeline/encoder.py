@@ -59,6 +59,26 @@ class Encoded:
     redacted: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What files of one service and zone share."""
+
+    formats: list[RegexFormat | JsonFormat]
+    #: Message rules of each format, if it has any.
+    messages: list[Messages | None]
+
+
+def compile_pipeline(spec: PipelineSpec, zone: str) -> Compiled:
+    """Compile a pipeline's patterns for stamps of a zone."""
+    return Compiled(
+        [JsonFormat(form, zone) if form.json_ else RegexFormat(form, zone) for form in spec.formats],
+        [
+            Messages([rule for name in form.messages for rule in spec.messages[name]]) if form.messages else None
+            for form in spec.formats
+        ],
+    )
+
+
 class Encoder:
     """One file's pipeline: formats compiled, constants encoded."""
 
@@ -69,6 +89,7 @@ class Encoder:
         redactor: Redaction,
         *,
         key: str,
+        compiled: Compiled | None = None,
         constants: Mapping[str, Any],
         namespace: str = "default",
         keep_original: KeepOriginal = "unparsed",
@@ -78,13 +99,8 @@ class Encoder:
         self._redactor = redactor
         self._keep = keep_original
         common = _constants(source, self.dataset, namespace, path, constants)
-        self._formats = [
-            JsonFormat(form, source.zone) if form.json_ else RegexFormat(form, source.zone) for form in spec.formats
-        ]
-        self._messages = [
-            Messages([rule for name in form.messages for rule in spec.messages[name]]) if form.messages else None
-            for form in spec.formats
-        ]
+        compiled = compiled or compile_pipeline(spec, source.zone)
+        self._formats, self._messages = compiled.formats, compiled.messages
         self._templates = [Templates(_with(common, form.set), key) for form in spec.formats]
         self._raw = Templates(_with(common, {"tags": ["unparsed"]}), key)
         self._drops = [
@@ -115,7 +131,8 @@ class Encoder:
             self._finish(raw, None, None, self._raw, events, own, suspects, encoded)
         if encoded.dropped:
             kept = [row for row, document in enumerate(encoded.documents) if document]
-            encoded.bytes_dropped = sum(size for size, doc in zip(events.sizes, encoded.documents, strict=True) if not doc)
+            sizes = zip(events.sizes, encoded.documents, strict=True)
+            encoded.bytes_dropped = sum(size for size, document in sizes if not document)
             encoded.times = [encoded.times[row] for row in kept]
             encoded.documents = [encoded.documents[row] for row in kept]
         encoded.bytes_documents = sum(events.sizes) - encoded.bytes_dropped
@@ -143,7 +160,7 @@ class Encoder:
         if self._keep == "always" or (form is None and self._keep == "unparsed"):
             columns.append(("event.original", texts_of([events.texts[row] for row in rows])))
         if self._drops:
-            self._drop(form, rows, messages, encoded)
+            self._drop(form, messages, encoded)
         documents = self._encode(templates, columns, rows, events.offsets, extras, suspects, encoded)
         if len(rows) == len(encoded.documents):
             encoded.documents, encoded.times = documents, times
@@ -157,7 +174,11 @@ class Encoder:
                     encoded.documents[row] = b""
 
     def _extras(
-        self, parsed: Parsed, form: RegexFormat | JsonFormat | None, rules: Messages | None, own: dict[int, dict[str, bytes]]
+        self,
+        parsed: Parsed,
+        form: RegexFormat | JsonFormat | None,
+        rules: Messages | None,
+        own: dict[int, dict[str, bytes]],
     ) -> dict[int, dict[str, bytes]]:
         """Return the fields that single events have, by position in the parsed columns."""
         messages = parsed.messages
@@ -219,28 +240,31 @@ class Encoder:
         documents = template.fill_all(table)
         for position in sparse:
             documents[position] = templates.sparse(places[position], columns, position)
-        for position in extras.keys() | {position for position, row in enumerate(rows) if row in suspects}:
+        whole = len(rows) == len(offsets)
+        doubtful = suspects if whole else {position for position, row in enumerate(rows) if row in suspects}
+        for position in extras.keys() | doubtful:
             flat = {name: value for name, column in columns if (value := column[position]) is not None}
             flat.update(extras.get(position, {}))
-            if rows[position] in suspects:
+            if position in doubtful:
                 flat = self._redact(flat, encoded)
             documents[position] = templates.document(places[position], flat)
         return documents
 
     def _redact(self, flat: dict[str, bytes], encoded: Encoded) -> dict[str, bytes]:
         """Redact every text of a document; if that fails, the texts go and the document stays."""
-        clean = {}
+        clean = dict(flat)
         try:
+            texts = {name: orjson.loads(value) for name, value in flat.items() if value[:1] == b'"'}
+            names = list(texts)
+            for position in self._redactor.suspects(list(texts.values())):
+                name = names[position]
+                text, counts = self._redactor.redact(texts[name])
+                for rule, count in counts.items():
+                    encoded.redacted[rule] = encoded.redacted.get(rule, 0) + count
+                clean[name] = dumps(text)
             for name, value in flat.items():
-                if value[:1] == b'"':
-                    text, counts = self._redactor.redact(orjson.loads(value))
-                    for rule, count in counts.items():
-                        encoded.redacted[rule] = encoded.redacted.get(rule, 0) + count
-                    clean[name] = dumps(text) if counts else value
-                elif value[:1] in b"{[":
+                if value[:1] in b"{[":
                     clean[name] = dumps(self._redactor.redact_value(name, orjson.loads(value)))
-                else:
-                    clean[name] = value
         except Exception:
             return {
                 "@timestamp": flat["@timestamp"],
@@ -255,7 +279,7 @@ class Encoder:
             (rule for rule, only, pattern in self._drops if only in {None, name} and pattern.match(message)), None
         )
 
-    def _drop(self, form: RegexFormat | JsonFormat | None, rows: list[int], messages: list[str], encoded: Encoded) -> None:
+    def _drop(self, form: RegexFormat | JsonFormat | None, messages: list[str], encoded: Encoded) -> None:
         for message in messages:
             if rule := self._dropped(form, message):
                 encoded.dropped[rule] = encoded.dropped.get(rule, 0) + 1
@@ -273,7 +297,8 @@ def _coalesced(columns: list[tuple[str, Column]]) -> list[tuple[str, Column]]:
     for name in merged:
         several = [column for field, column in columns if field == name]
         if len(several) > 1:
-            merged[name] = [next((value for value in row if value is not None), None) for row in zip(*several, strict=True)]
+            rows = zip(*several, strict=True)
+            merged[name] = [next((value for value in row if value is not None), None) for row in rows]
     return list(merged.items())
 
 

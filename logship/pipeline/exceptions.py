@@ -6,7 +6,9 @@ import re
 
 _PYTHON = re.compile(r"^[ |+]*(?:Exception Group )?Traceback \(most recent call last\):", re.MULTILINE)
 _PYTHON_RAISED = re.compile(r"(?P<type>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?:: ?(?P<message>.*))?")
-_JAVA = re.compile(r"^(?P<cause>Caused by: )?(?P<type>(?:[a-z_][\w$]*\.)+[A-Z][\w$]*)(?:: (?P<message>.*))?$", re.MULTILINE)
+_JAVA = re.compile(
+    r"^(?P<cause>Caused by: )?(?P<type>(?:[a-z_][\w$]*\.)+[A-Z][\w$]*)(?:: (?P<message>.*))?$", re.MULTILINE
+)
 _JAVA_FRAME = re.compile(r"^\s+at [\w.$<>/ @-]+\(", re.MULTILINE)
 _NODE = re.compile(r"(?P<type>[A-Z]\w*(?:Error|Exception|Warning))(?: \[\w+\])?(?:: (?P<message>.*))?")
 _NODE_FRAME = re.compile(r"^\s+at .+", re.MULTILINE)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -14,14 +15,18 @@ from logship.pipeline.spec import FormatSpec, MessageRule
 from logship.pipeline.times import Clock
 
 _LEVELS = {
-    "debug": "debug", "trace": "debug", "verbose": "debug", "fine": "debug", "finer": "debug", "finest": "debug", "dbg": "debug",
-    "info": "info", "information": "info", "informational": "info", "log": "info", "inf": "info", "i": "info", "system": "info",
+    "debug": "debug", "trace": "debug", "verbose": "debug", "fine": "debug", "finer": "debug", "finest": "debug",
+    "dbg": "debug", "d": "debug",
+    "info": "info", "information": "info", "informational": "info", "log": "info", "inf": "info", "i": "info",
+    "system": "info",
     "notice": "notice", "note": "notice",
     "warn": "warning", "warning": "warning", "w": "warning", "wrn": "warning",
     "error": "error", "err": "error", "e": "error", "severe": "error",
     "fatal": "critical", "critical": "critical", "crit": "critical", "panic": "critical", "dpanic": "critical",
-    "emerg": "critical", "emergency": "critical", "alert": "critical", "f": "critical", "d": "debug", "c": "critical",
+    "emerg": "critical", "emergency": "critical", "alert": "critical", "f": "critical", "c": "critical",
 }  # fmt: skip
+#: Gets a part of a JSON object.
+Get = Callable[[dict[str, Any]], object]
 _SPECIAL = frozenset({"time", "fraction", "zone", "level", "message"})
 _WHOLE = re.compile(r"\(\?s:\.[*+]\??\)\)?\??$")
 
@@ -31,7 +36,9 @@ class Parsed:
 
     __slots__ = ("columns", "messages", "rows", "times")
 
-    def __init__(self, rows: list[int], times: list[str], messages: list[str], columns: list[tuple[str, Column]]) -> None:
+    def __init__(
+        self, rows: list[int], times: list[str], messages: list[str], columns: list[tuple[str, Column]]
+    ) -> None:
         self.rows = rows
         #: ISO 8601 UTC, or "" where the event says none.
         self.times = times
@@ -45,9 +52,9 @@ class Levels:
 
     def __init__(self, additions: dict[str, str]) -> None:
         self._names = _LEVELS | {name.lower(): level for name, level in additions.items()}
-        self._seen: dict[Any, tuple[bytes | None, bytes | None]] = {None: (None, None), "": (None, None)}
+        self._seen: dict[object, tuple[bytes | None, bytes | None]] = {None: (None, None), "": (None, None)}
 
-    def columns(self, values: Sequence[Any]) -> list[tuple[str, Column]]:
+    def columns(self, values: Sequence[object]) -> list[tuple[str, Column]]:
         """Return `log.level` and, where it says more, `log.original_level`."""
         seen = self._seen
         try:
@@ -61,7 +68,7 @@ class Levels:
             columns.append(("log.original_level", [pairs[value][1] for value in values]))
         return columns
 
-    def _pair(self, value: Any) -> tuple[bytes | None, bytes | None]:
+    def _pair(self, value: object) -> tuple[bytes | None, bytes | None]:
         text = str(value).strip() if value is not None else ""
         if not text:
             return None, None
@@ -76,9 +83,9 @@ class RegexFormat:
     """Events that match a regular expression from their first character."""
 
     def __init__(self, spec: FormatSpec, zone: str) -> None:
-        assert spec.match is not None
-        # What a pattern leaves over is never lost: it goes to the message.
-        form = spec.match if _WHOLE.search(spec.match) else rf"(?:{spec.match})(?P<_over>(?s:.*))"
+        form = spec.match or ""
+        if not _WHOLE.search(form):  # what a pattern leaves over is never lost: it goes to the message
+            form = rf"(?:{form})(?P<_over>(?s:.*))"
         pattern = re.compile(form, re.ASCII)
         self._match = pattern.match
         index = {name: number - 1 for name, number in pattern.groupindex.items()}
@@ -99,7 +106,7 @@ class RegexFormat:
         if len(rows) == len(texts):
             found = list(map(match, texts))
             if None not in found:
-                return self._columns(texts, rows, list(zip(*[hit.groups("") for hit in found], strict=True))), []  # type: ignore[union-attr]
+                return self._columns(texts, rows, list(zip(*[hit.groups("") for hit in found], strict=True))), []  # type: ignore[union-attr]  # none is None
         else:
             found = [match(texts[row]) for row in rows]
         hits = [hit.groups("") for hit in found if hit is not None]
@@ -118,11 +125,7 @@ class RegexFormat:
             times = self._clock.convert(stamps, groups[index["fraction"]] if "fraction" in index else None)
         else:
             times = [""] * len(rows)
-        messages: list[str]
-        if "message" in index:
-            messages = list(groups[index["message"]])
-        else:
-            messages = [texts[row] for row in rows]
+        messages = list(groups[index["message"]]) if "message" in index else [texts[row] for row in rows]
         if "_over" in index and "message" in index and any(groups[index["_over"]]):
             messages = [text + over for text, over in zip(messages, groups[index["_over"]], strict=True)]
         columns = self._levels.columns(groups[index["level"]]) if "level" in index else []
@@ -177,7 +180,11 @@ class JsonFormat:
         stamps = [None if stamp is None else str(stamp) for stamp in groups.get("time", [None] * len(rows))]
         times = self._clock.convert(stamps)
         messages = [
-            text if isinstance(text, str) and text else texts[row] if text is None or text == "" else dumps(text).decode()
+            text
+            if isinstance(text, str) and text
+            else texts[row]
+            if text is None or text == ""
+            else dumps(text).decode()
             for row, text in zip(rows, groups.get("message", [None] * len(rows)), strict=True)
         ]
         columns = self._levels.columns(groups["level"]) if "level" in groups else []
@@ -194,28 +201,28 @@ class JsonFormat:
         return Parsed(rows, times, messages, columns)
 
 
-def _first(paths: Sequence[str]) -> Any:
+def _first(paths: Sequence[str]) -> Get:
     """Return a function that gets the first of several paths that is there."""
     if len(paths) == 1:
         return _path(paths[0])
     gets = [_path(path) for path in paths]
 
-    def get(value: dict[str, Any]) -> Any:
+    def get(value: dict[str, Any]) -> object:
         return next((found for one in gets if (found := one(value)) not in (None, "")), None)
 
     return get
 
 
-def _path(name: str) -> Any:
+def _path(name: str) -> Get:
     """Return a function that gets a dotted path of an object; a key that holds the dots itself comes first."""
     if "." not in name:
         return lambda value: value.get(name)
     first, *others = name.split(".")
 
-    def get(value: dict[str, Any]) -> Any:
+    def get(value: dict[str, Any]) -> object:
         if name in value:
             return value[name]
-        inner: Any = value.get(first)
+        inner: object = value.get(first)
         for part in others:
             if not isinstance(inner, dict):
                 return None
@@ -238,19 +245,26 @@ class Messages:
     """Rules for what stands in the message itself; the first that matches adds its fields."""
 
     def __init__(self, rules: Sequence[MessageRule]) -> None:
-        self._rules = [
+        self._specs = rules
+        self._always = any("" in _literals(rule) for rule in rules)
+
+    @cached_property
+    def _rules(self) -> list[tuple[tuple[str, ...], re.Pattern[str], list[tuple[str, Field]], dict[str, bytes]]]:
+        return [
             (
                 tuple(_literals(rule)),
                 re.compile(rule.match, re.ASCII),
                 [(group, Field(target)) for group, target in rule.fields.items()],
                 {name: dumps(value) for name, value in rule.set.items()},
             )
-            for rule in rules
+            for rule in self._specs
         ]
+
+    @cached_property
+    def _gates(self) -> Scanner:
         # One scan finds the few messages that any rule's literal stands in; a NUL stands before each message.
-        gates = [("\0" if _begins(rule) else "") + literal for rule in rules for literal in _literals(rule)]
-        self._gates = Scanner({"": ["".join(f"\\x{byte:02x}" for byte in gate.encode()) for gate in gates if gate]})
-        self._always = "" in gates
+        gates = {("\0" if _begins(rule) else "") + literal for rule in self._specs for literal in _literals(rule)}
+        return Scanner({"": ["".join(f"\\x{byte:02x}" for byte in gate.encode()) for gate in sorted(gates) if gate]})
 
     def find(self, messages: Sequence[str]) -> dict[int, dict[str, bytes]]:
         """Return extra fields by position in the column."""
@@ -259,7 +273,7 @@ class Messages:
 
     def _fields(self, text: str) -> dict[str, bytes]:
         for literals, pattern, fields, constants in self._rules:
-            if not any([literal in text for literal in literals]):
+            if not any([literal in text for literal in literals]):  # noqa: C419  # a generator costs more than one or two
                 continue
             found = pattern.match(text)
             if not found:

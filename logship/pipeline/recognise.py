@@ -17,15 +17,17 @@ import orjson
 
 from logship.lines.join import Joiner, compile_starts
 from logship.model import Events, Lines
-from logship.pipeline.formats import JsonFormat, RegexFormat
+from logship.pipeline.formats import JsonFormat, Parsed, RegexFormat
 from logship.pipeline.spec import FormatSpec, Pipelines, PipelineSpec
 
 _SYNTAX = re.compile(r"\(\?P<\w+>|\(\?[a-z:!=<]*|\\[dDsSwWbB]|\[[^\]]*\]|\{[\d,]*\}|[()|.*+?^$]|\\")
 #: Share of the events that must be of a pipeline's own formats.
 _ENOUGH = 0.2
 _LINES = 400
-#: Pipelines of many small services, which few installations have: what they share with others is less likely theirs.
-_RARE = {"misc": 0.8, "stores": 0.8}
+#: How likely a pipeline is before anything was read: what every Dify runs comes first.
+_PRIOR = {"misc": 0.8, "stores": 0.8, "generic": 0.9, "ssrf_proxy": 0.95} | dict.fromkeys(
+    ("certbot", "chroma", "elasticsearch", "milvus", "mysql", "opensearch", "qdrant"), 0.9
+)
 #: Names of services that are ordinary words of logs.
 _COMMON = {"worker", "standalone", "redis", "init"}
 
@@ -64,15 +66,18 @@ class Recogniser:
     def guess(self, texts: Sequence[str], hint: str = "") -> Guess:
         """Return the pipeline that reads these lines best; `hint` is a service that their file's name suggests."""
         texts = [text for text in texts if text.strip()][:_LINES]
-        rated = sorted(((reader.rate(texts), reader) for reader in self._readers), key=lambda one: -one[0].score)
-        if not rated or rated[0][0].score < _ENOUGH * 0.5 or rated[0][0].matched < _ENOUGH:
-            return Guess("generic", "unknown", 0.0, self._generic.rate(texts).matched, 0.0)
-        best = rated[0]
+        rated = sorted(((reader.rate(texts), reader) for reader in self._readers), key=lambda one: -one[0].points)
+        generic = self._generic.rate(texts)
+        best = rated[0] if rated else (generic, self._generic)
+        if best[0].score < _ENOUGH * 0.5 or best[0].matched < _ENOUGH:
+            return Guess("generic", "unknown", 0.0, generic.matched, 0.0)
         hinted = [one for one in rated if hint and one[1].spec.names(hint)]
-        if hinted and hinted[0][0].score >= 0.5 * best[0].score:
+        if hinted and hinted[0][0].points >= 0.5 * best[0].points:
             best = hinted[0]
+        elif generic.points > best[0].points:
+            return Guess("generic", "unknown", generic.score, generic.matched, 0.0, best[1].service)
         others = [one for one in rated if one is not best]
-        behind = (1 - others[0][0].score / best[0].score) if others and best[0].score else 1.0
+        behind = 1 - others[0][0].points / best[0].points if others else 1.0
         service = hint if best in hinted else best[1].service
         following = others[0][1].service if others else ""
         return Guess(best[1].spec.name, service, best[0].score, best[0].matched, max(behind, 0.0), following)
@@ -85,6 +90,9 @@ class Recogniser:
 
 @dataclass(frozen=True, slots=True)
 class _Rate:
+    #: What all matches together say; comparable between pipelines that read the same lines.
+    points: float
+    #: The same for one event.
     score: float
     matched: float
 
@@ -95,7 +103,7 @@ class _Reader:
     def __init__(self, spec: PipelineSpec) -> None:
         self.spec = spec
         self.service = spec.services[0].replace("*", "") if spec.services else spec.name
-        self._compiled: list[tuple[RegexFormat | JsonFormat, float]] | None = None
+        self._compiled: list[tuple[RegexFormat | JsonFormat, int]] | None = None
         words = {re.sub(r"[*\d]", "", name.rpartition("/")[2]).strip("-_") for name in [*spec.services, *spec.images]}
         words = {word for word in words if len(word) > 4} - _COMMON
         self._words = re.compile("|".join(map(re.escape, sorted(words))), re.IGNORECASE) if words else None
@@ -105,25 +113,25 @@ class _Reader:
     def rate(self, texts: Sequence[str]) -> _Rate:
         """Return the share of the lines that the formats know, by what the formats are worth."""
         if not texts:
-            return _Rate(0.0, 0.0)
+            return _Rate(0.0, 0.0, 0.0)
         if self._compiled is None:
-            self._compiled = [(_compiled(form), worth(form)) for form in self.spec.formats]
+            self._compiled = [(_compiled(form), _literal(form)) for form in self.spec.formats]
         events = self._events(texts)
         todo = list(range(len(events)))
         points, count = 0.0, 0
-        for place, (form, value) in enumerate(self._compiled):
+        for place, (form, literal) in enumerate(self._compiled):
             parsed, rest = form.parse(events, todo)
             if parsed:
-                known = [_knows(form, events[row]) for row in parsed.rows] if isinstance(form, JsonFormat) else None
-                named = sum(self._says_its_name(events[row]) for row in parsed.rows)
-                share = sum(known) if known else float(len(parsed.rows))
-                said = sum(bool(self._words.search(events[row])) for row in parsed.rows) if self._words else 0
-                points += value * share * (1 - 0.01 * min(place, 20)) + 0.5 * named + 0.1 * said
-                count += len(parsed.rows) if value > 0.2 else 0
+                for value, row in zip(_worths(form, literal, parsed, events), parsed.rows, strict=True):
+                    named = 0.5 * self._says_its_name(events[row])
+                    said = 0.1 * bool(self._words and self._words.search(events[row]))
+                    points += value * (1 - 0.01 * min(place, 20)) + named + said
+                    count += value > 0.2
             todo = rest
-        # Lines that are no event of anybody's (a traceback's) count for no one and against no one.
+        # Few events of many lines: the pipeline does not see where events start.
         lines = max(len(events), sum(not text[:1].isspace() for text in texts) // 2, 1)
-        return _Rate(points / lines * _RARE.get(self.spec.name, 1.0), count / lines)
+        points *= _PRIOR.get(self.spec.name, 1.0)
+        return _Rate(points, points / lines, count / lines)
 
     def _events(self, texts: Sequence[str]) -> list[str]:
         joiner = Joiner(self._starts, self._alone)
@@ -155,11 +163,21 @@ def _knows(form: JsonFormat, text: str) -> float:
     return sum(key in used for key in keys) / max(len(keys), 1)
 
 
-def worth(form: FormatSpec) -> float:
-    """Return how much a format asks of a line, from 0 to 1."""
-    if form.match is None:
-        return 0.35 + 0.13 * min(len(form.require), 3) + 0.2 * bool(form.set)
-    groups = set(re.findall(r"\(\?P<(\w+)>", form.match)) - {"message", "fraction", "zone"}
-    literal = len(_SYNTAX.sub("", form.match))
-    parts = len(groups - {"time", "level"})
-    return min(1.0, 0.05 + 0.22 * ("time" in groups) + 0.12 * ("level" in groups) + 0.12 * parts + 0.01 * literal)
+def _worths(form: RegexFormat | JsonFormat, literal: int, parsed: Parsed, events: Sequence[str]) -> list[float]:
+    """Return what each event's match says, from 0 to 1: its time, its parts, and how much is left to the message."""
+    if isinstance(form, JsonFormat):
+        asked = 0.4 + 0.1 * min(len(form.spec.require), 3) + 0.1 * bool(form.spec.set)
+        return [asked * _knows(form, events[row]) for row in parsed.rows]
+    worths = []
+    for position, row in enumerate(parsed.rows):
+        whole, message = (text.partition("\n")[0] for text in (events[row], parsed.messages[position]))
+        fields = sum(column[position] is not None for _, column in parsed.columns)
+        left = len(message) / max(len(whole), 1)
+        asked = 0.05 + 0.25 * bool(parsed.times[position]) + 0.1 * fields + 0.4 * max(1 - left, 0) + 0.004 * literal
+        worths.append(asked / (asked + 0.4))
+    return worths
+
+
+def _literal(form: FormatSpec) -> int:
+    """Return how many characters a pattern asks for literally, 40 at most."""
+    return min(len(_SYNTAX.sub("", form.match or "")), 40)

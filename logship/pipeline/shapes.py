@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|\b(?=[a-z]*\d)(?:0x)?[0-9a-f]{8,64}\b", re.IGNORECASE)
+_ID = re.compile(
+    r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[a-z]{0,64}\d)(?:0x)?[0-9a-f]{8,64}\b", re.IGNORECASE
+)
 _QUOTED = re.compile(r'"[^"\n]{0,2000}"|(?<!\w)\'[^\'\n]{0,2000}\'(?!\w)')
 _MARK = re.compile(r"\[[a-z-]+:[0-9a-f]{6}\]")
 _DIGITS = re.compile(r"\d+")

@@ -37,7 +37,7 @@ class Stamp:
 
 
 _STAMPS = (
-    Stamp(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d", "iso", r"(?:[.,](?P<fraction>\d{1,9}))?(?P<zone>Z| ?[+-]\d\d:?\d\d)?"),
+    Stamp(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d", "iso", r"(?:[.,](?P<fraction>\d{1,9}))?(?: ?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d))?"),
     Stamp(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", "%Y/%m/%d %H:%M:%S"),
     Stamp(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", "%d/%b/%Y:%H:%M:%S %z", ""),
     Stamp(r"\d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d", "%d %b %Y %H:%M:%S"),
@@ -49,7 +49,12 @@ _STAMPS = (
 _LEVELS = "TRACE|DEBUG|INFO|INFORMATION|NOTICE|WARN|WARNING|ERROR|ERR|SEVERE|FATAL|CRITICAL|CRIT|PANIC|LOG"
 _LEVEL = rf"(?P<level>(?i:{_LEVELS}))\b"
 #: What may stand between stamp and level: closing brackets, a thread, a process.
-_BETWEEN = (r"[\]\s|:,-]*\[?", r"[\]\s|:,-]*\[[^\]\n]{0,60}\][\s|:-]*\[?", r"[\]\s|:,-]*\S{1,60} +\[?")
+_BETWEEN = (r"[\]\s|:,-]*\[?", r"(?: [A-Z]{3,5})?[\]\s|:,-]*\[[^\]\n]{0,60}\][\s|:-]*\[?", r"[\]\s|:,-]*\S{1,60} +\[?")
+#: What may stand before the stamp: a bracket, a word or process, a level, an access line's address and user.
+_HEADS = (
+    "", r"\[", r"\[?[\w.:-]{1,40}\]?\s{1,4}\[?",
+    rf"\[?(?:(?i:{_LEVELS}))\b[\]:\s]+\[?", r"\S{1,60} \S{1,60} \S{1,60} \[",
+)  # fmt: skip
 _AFTER = r"[\]\s|:-]*"
 _JSON_TIME = ("@timestamp", "timestamp", "time", "ts", "datetime", "date", "asctime", "eventTime")
 _JSON_LEVEL = ("level", "severity", "levelname", "log.level", "lvl", "loglevel")
@@ -62,14 +67,16 @@ def skeleton(name: str, texts: Sequence[str], redactor: Redaction, note: str = "
     form, start, remarks = _form(texts)
     lines = [
         f"# {name}: made by `logship pipelines new` from {len(texts)} lines{f' ({note})' if note else ''}.",
-        "# Try it with `logship pipelines test` and `logship parse --explain --service`; every key is in ARCHITECTURE.md.",
+        "# Try it with `logship pipelines test` and `logship parse --explain --service`.",
+        "# Patterns are Python's, anchored at the start; every key is explained in ARCHITECTURE.md.",
         f"services: [{_quoted(name)}]            # compose services that use this pipeline; may hold * wildcards",
         "images: []                   # or a part of the image's repository",
     ]
-    lines += ["# A line that matches one of these begins an event; all else continues the one before."] if start else [
-        "# No sign of where an event starts was found: every line is one. Patterns are anchored at the line's start."
-    ]
-    lines += ["starts:", f"  - {_quoted(start)}"] if start else ["starts: []"]
+    if start:
+        lines += ["# A line that matches one of these begins an event; all else continues the one before."]
+        lines += ["starts:", f"  - {_quoted(start)}"]
+    else:
+        lines += ["# No sign of where an event starts was found: every line is one.", "starts: []"]
     lines += ["# Tried in order on each event's text; the first that matches wins."]
     lines += _format_lines(form, remarks)
     # The samples are made by the file as it will be read.
@@ -112,8 +119,7 @@ def _best(patterns: Sequence[str], texts: Sequence[str], lead: str = "") -> tupl
 def _stamp(texts: Sequence[str]) -> tuple[str, Stamp | None, int]:
     """Return what stands before the stamp, its form, and how many lines begin so."""
     best: tuple[int, str, Stamp | None] = (0, "", None)
-    heads = ("", r"\[", r"\[?[\w.:-]{1,40}\]?\s{1,4}\[?", rf"\[?(?i:{_LEVELS})\b[\]:\s]+\[?", r"\S{1,60} \S{1,60} \S{1,60} \[")
-    for head in heads:
+    for head in _HEADS:
         for stamp in _STAMPS:
             count = sum(bool(re.match(head + stamp.pattern, text, re.ASCII)) for text in texts)
             if count > best[0]:
@@ -121,8 +127,6 @@ def _stamp(texts: Sequence[str]) -> tuple[str, Stamp | None, int]:
         if best[0] * 3 >= len(texts):
             break
     count, head, found = best
-    if "(?i:" in head:
-        head = head.replace(f"(?i:{_LEVELS})", f"(?:(?i:{_LEVELS}))")
     return head, found if count * 5 >= len(texts) else None, count
 
 
@@ -193,18 +197,21 @@ def _format_lines(form: FormatSpec | None, remarks: Sequence[str]) -> list[str]:
     lines = ["formats:", *(f"  # {remark}" for remark in remarks), f"  - name: {form.name}"]
     if form.match:
         lines += [f"    match: {_quoted(form.match)}"]
-        lines += [f"    time: {_quoted(str(form.time))}     # zone-less stamps are in the source's zone"] if "<time>" in form.match else []
+        if "<time>" in form.match:
+            lines += [f"    time: {_quoted(str(form.time))}     # zone-less stamps are in the source's zone"]
         lines += ["    # fields: {group: ecs.field}     # more groups of the pattern, and what they are called"]
         return [*lines, "    exception: python             # splits a traceback off; or java, go, node"]
     groups = ", ".join(f"{group}: {_quoted(str(path))}" for group, path in form.groups.items())
     lines += ["    json: true", f"    time: {_quoted(str(form.time))}", f"    groups: {{{groups}}}"]
-    return [*lines, "    # fields: {path.in.the.object: ecs.field}", f"    rest: {form.rest}         # takes all other keys"]
+    lines += ["    # fields: {path.in.the.object: ecs.field}"]
+    return [*lines, f"    rest: {form.rest}         # takes all other keys"]
 
 
 def _sample_lines(samples: Sequence[dict[str, Any]]) -> list[str]:
     if not samples:
         return ["samples: []"]
-    return yaml.dump({"samples": list(samples)}, allow_unicode=True, sort_keys=False, width=10_000).rstrip("\n").split("\n")
+    text: str = yaml.dump({"samples": list(samples)}, allow_unicode=True, sort_keys=False, width=10_000)
+    return text.rstrip("\n").split("\n")
 
 
 def _quoted(text: str) -> str:

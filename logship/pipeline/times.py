@@ -84,20 +84,21 @@ class Clock:
         return "", None
 
     def _moment(self, text: str, form: str) -> tuple[datetime, str | None]:
+        zone: tzinfo | None
         if form == "iso":
             found = _ISO.fullmatch(text)
             if not found:
                 raise ValueError(text)
             year, month, day, hour, minute, second = (int(found[i]) for i in range(1, 7))
-            moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=_named(found[7]) if found[7] else None)
-            return self._located(moment), None
+            zone = _named(found[7]) if found[7] else None
+            return self._located(datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)), None
         if form.startswith("epoch"):
             whole, _, digits = text.partition(".")
             scale = {"epoch": 0, "epoch_ms": 3, "epoch_us": 6, "epoch_ns": 9}[form]
             if scale:
                 whole, digits = whole[:-scale], whole[-scale:]
             return datetime.fromtimestamp(int(whole), UTC), digits or None
-        zone: tzinfo | None = None
+        zone = None
         if "%z" not in form and "%Z" not in form:
             zone, text = _trailing_zone(text)
         elif "%Z" in form:

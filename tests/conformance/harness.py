@@ -25,6 +25,7 @@ from logship.app import build
 from logship.config.settings import FileSource, Settings
 from logship.delivery.courier import Courier
 from logship.delivery.sinks.file import FileSink
+from logship.errors import LedgerError
 from logship.ledger.ledger import Ledger
 from logship.ledger.status import Status, status
 
@@ -59,7 +60,7 @@ class Site:
         self.folder = folder
         self.logs = folder / "logs"
         self.state = folder / "state"
-        self.logs.mkdir()
+        self.logs.mkdir(parents=True, exist_ok=True)
         #: The agent's clock, in seconds; it goes on from agent to agent.
         self.now = 0.0
 
@@ -104,6 +105,13 @@ class Site:
     def messages(self) -> list[str]:
         """Return the texts of the documents, in the order of their commits."""
         return [document.message for document in self.documents()]
+
+    def left(self) -> int:
+        """Return how many documents are in the ledger, if there is one yet."""
+        try:
+            return len(self.documents())
+        except LedgerError:
+            return 0
 
     def books(self) -> Status:
         """Return the books."""

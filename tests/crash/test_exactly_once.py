@@ -35,7 +35,7 @@ class Writer(threading.Thread):
                 self.written.append(f"event {number}")
                 file.write(f"2025-11-20 08:00:07.{number % 1000:03d} INFO [T] [a.py:1]  - event {number}\n")
                 if number % 17 == 0:
-                    file.write("Traceback (most recent call last):\n  File \"a\", line 1\n\nValueError: boom\n")
+                    file.write('Traceback (most recent call last):\n  File "a", line 1\n\nValueError: boom\n')
                 if self._chance.random() < 0.1:
                     file.flush()
             file.flush()
@@ -71,7 +71,7 @@ def in_elasticsearch(client, stream: str) -> Counter:
 def test_kill_9_at_random_moments_loses_and_doubles_nothing(tmp_path, elasticsearch_url, elasticsearch, namespace):
     """The multiset of documents equals the multiset of lines written, after many kills with rotation."""
     seed = int(os.environ.get("LOGSHIP_TEST_SEED", str(random.randrange(1 << 32))))
-    print(f"seed {seed}; LOGSHIP_TEST_SEED={seed} repeats it")
+    sys.stderr.write(f"seed {seed}; LOGSHIP_TEST_SEED={seed} repeats it\n")
     chance = random.Random(seed)
     (tmp_path / "logs").mkdir()
     writer = Writer(tmp_path / "logs", seed)

@@ -14,7 +14,18 @@ from logship.ledger.status import status
 
 def tail(folder: Path, log: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run `logship tail --once` as people do."""
-    command = [sys.executable, "-m", "logship", "tail", "--once", "--service", "api", "--state-dir", str(folder), str(log)]
+    command = [
+        sys.executable,
+        "-m",
+        "logship",
+        "tail",
+        "--once",
+        "--service",
+        "api",
+        "--state-dir",
+        str(folder),
+        str(log),
+    ]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | env)
 
 
@@ -75,7 +86,9 @@ def test_an_unreadable_file_is_said_and_read_later(tmp_path):
     log = tmp_path / "a.log"
     log.write_text(LINE.format("x"))
     log.chmod(0)
-    command = f"setpriv --reuid=65534 --regid=65534 --clear-groups {sys.executable} -m logship tail --once --service api"
+    command = (
+        f"setpriv --reuid=65534 --regid=65534 --clear-groups {sys.executable} -m logship tail --once --service api"
+    )
     (tmp_path / "state").mkdir()
     os.chown(tmp_path / "state", 65534, 65534)
     for folder in (tmp_path, *list(tmp_path.parents)[:3]):

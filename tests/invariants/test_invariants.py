@@ -52,7 +52,9 @@ def test_1_a_position_is_durable_only_with_its_documents(tmp_path):
     log.write_text("".join(LINE.format(number) for number in range(10)))
     run(tmp_path)
     with sqlite3.connect(tmp_path / "state" / "ledger.db") as connection:
-        connection.execute("CREATE TRIGGER stop BEFORE UPDATE OF position ON file BEGIN SELECT raise(abort, 'crash'); END")
+        connection.execute(
+            "CREATE TRIGGER stop BEFORE UPDATE OF position ON file BEGIN SELECT raise(abort, 'crash'); END"
+        )
     connection.close()
     with log.open("a") as file:
         file.write(LINE.format("more"))
@@ -113,7 +115,9 @@ def test_5_no_line_vanishes_for_being_bad(tmp_path):
     documents = stored(tmp_path).values()
     text = orjson.dumps([document["message"] for document in documents]).decode()
     assert all(part in text for part in ("binary", "broken json", "xxxx", "hole", "超时"))
-    assert [2_000_000] == [document["log"]["original_length"] for document in documents if "original_length" in document["log"]]
+    assert [2_000_000] == [
+        document["log"]["original_length"] for document in documents if "original_length" in document["log"]
+    ]
 
 
 def test_6_the_books_close_after_every_step(tmp_path):

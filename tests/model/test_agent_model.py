@@ -18,7 +18,7 @@ from logship.errors import DeliveryError
 from logship.ledger.status import status
 
 LINE = "2025-11-20 08:00:07.412 INFO [T] [a.py:1]  - event {}"
-TRACE = "Traceback (most recent call last):\n  File \"a\", line 1\n\nValueError: {}\n"
+TRACE = 'Traceback (most recent call last):\n  File "a", line 1\n\nValueError: {}\n'
 
 
 class Agents(RuleBasedStateMachine):
@@ -43,7 +43,8 @@ class Agents(RuleBasedStateMachine):
         if self.half:
             self.append("\n")
         self.run_agent()
-        lines = [line for path in self.out.glob("out.ndjson*") if ".state" not in path.name for line in path.read_bytes().splitlines()]
+        files = [path for path in self.out.glob("out.ndjson*") if ".state" not in path.name]
+        lines = [line for path in files for line in path.read_bytes().splitlines()]
         found = Counter(orjson.loads(line)["message"] for line in lines)
         assert Counter(f"event {number}" for number in range(self.written)) == found
         shutil.rmtree(self.folder)
@@ -120,7 +121,9 @@ class Agents(RuleBasedStateMachine):
         """Start an agent, let it read everything and try to deliver, and end it."""
         source = FileSource(path=str(self.logs / "server.log*"), service="api")
         sink = FileSink(path=self.out / "out.ndjson")
-        options = Settings(state_dir=self.folder / "state", files=[source], containers={"enabled": False}, file_sink=sink)
+        options = Settings(
+            state_dir=self.folder / "state", files=[source], containers={"enabled": False}, file_sink=sink
+        )
         with contextlib.suppress(DeliveryError):
             build(options).once(deadline=0.2)
         self.unread = self.half
@@ -128,7 +131,7 @@ class Agents(RuleBasedStateMachine):
 
     @invariant()
     def books_close(self) -> None:
-        """The accounting closes after every step."""
+        """Check that the accounting closes after every step."""
         if self.ran:
             books = status(self.folder / "state")
             assert books.closes, books.problems

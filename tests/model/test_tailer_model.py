@@ -52,6 +52,7 @@ class Rotations(RuleBasedStateMachine):
         self.start()
 
     def start(self) -> None:
+        """Open the ledger and start a tailer."""
         self.ledger = Ledger.open(self.root / "state")
         self.tailer = Tailer(
             self.ledger, PathPatterns([f"{self.logs}/app.log*"]), chunk=64, line_limit=8192, quiet=10.0, open_files=64
@@ -59,6 +60,7 @@ class Rotations(RuleBasedStateMachine):
         self.running = True
 
     def write_to(self, name: str, text: bytes) -> None:
+        """Append to a file, and note it."""
         with (self.logs / name).open("ab") as file:
             file.write(text)
         if name not in self.files:
@@ -67,20 +69,24 @@ class Rotations(RuleBasedStateMachine):
         self.files[name].data += text
 
     def text(self, size: int) -> bytes:
+        """Return a text that occurs once."""
         self.serial += 1
         return b"%d:" % self.serial + b"x" * size
 
     @rule(lines=st.integers(1, 5), size=st.integers(0, 40))
     def write(self, lines: int, size: int) -> None:
+        """Write whole lines."""
         self.write_to("app.log", b"".join(self.text(size) + b"\n" for _ in range(lines)))
 
     @rule(size=st.integers(0, 100))
     def write_part(self, size: int) -> None:
+        """Write a line without its end."""
         self.write_to("app.log", self.text(size))
 
     @precondition(lambda self: "app.log.1" in self.files)
     @rule(whole=st.booleans())
     def write_late(self, whole: bool) -> None:
+        """Write to the rotated file, as a process that has not noticed."""
         self.write_to("app.log.1", self.text(3) + (b"\n" if whole else b""))
 
     def shift(self) -> None:
@@ -94,6 +100,7 @@ class Rotations(RuleBasedStateMachine):
     @precondition(lambda self: "app.log" in self.files)
     @rule()
     def rotate(self) -> None:
+        """Rotate by renaming."""
         self.shift()
         (self.logs / "app.log").rename(self.logs / "app.log.1")
         self.files["app.log.1"] = self.files.pop("app.log")
@@ -106,6 +113,7 @@ class Rotations(RuleBasedStateMachine):
     @precondition(lambda self: "app.log" in self.files)
     @rule(seen=st.booleans())
     def copy_truncate(self, seen: bool) -> None:
+        """Rotate by copying and truncating, with or without a scan between the two."""
         self.shift()
         shutil.copyfile(self.logs / "app.log", self.logs / "app.log.1")
         if seen and self.running:
@@ -117,6 +125,7 @@ class Rotations(RuleBasedStateMachine):
     @precondition(lambda self: "app.log" in self.files)
     @rule(again=st.booleans())
     def truncate(self, again: bool) -> None:
+        """Empty the file; it may be written at once."""
         os.truncate(self.logs / "app.log", 0)
         self.replace("app.log")
         if again:
@@ -125,6 +134,7 @@ class Rotations(RuleBasedStateMachine):
     @precondition(lambda self: self.files)
     @rule(data=st.data(), again=st.booleans())
     def delete(self, data: st.DataObject, again: bool) -> None:
+        """Remove a file; its name may be used at once."""
         name = data.draw(st.sampled_from(sorted(self.files)))
         (self.logs / name).unlink()
         del self.files[name]
@@ -134,6 +144,7 @@ class Rotations(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule()
     def poll(self) -> None:
+        """Look at the files and read what there is."""
         self.now += 5.0
         self.tailer.scan(self.now)
         self.read()
@@ -141,6 +152,7 @@ class Rotations(RuleBasedStateMachine):
             content.sure = len(content.data)
 
     def read(self) -> None:
+        """Read until nothing is left, each chunk where the last one ended."""
         for _ in range(1000):
             chunks = self.tailer.read(100)
             if not chunks and not self.tailer.ready:
@@ -160,6 +172,7 @@ class Rotations(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule()
     def stop(self) -> None:
+        """End the tailer in order."""
         self.poll()
         self.tailer.stopping()
         self.read()
@@ -172,9 +185,11 @@ class Rotations(RuleBasedStateMachine):
     @precondition(lambda self: not self.running)
     @rule()
     def go_on(self) -> None:
+        """Start a tailer on the ledger of the last one."""
         self.start()
 
     def teardown(self) -> None:
+        """Let everything be read, and compare."""
         if not self.running:
             self.start()
         for _ in range(4):
@@ -186,6 +201,7 @@ class Rotations(RuleBasedStateMachine):
         shutil.rmtree(self.root)
 
     def check(self) -> None:
+        """Check that each content was given once, from its first byte to its last full line."""
         unmatched = list(self.all)
         for data in sorted(self.given.values(), key=len, reverse=True):
             fitting = [content for content in unmatched if content.data.startswith(data)]

@@ -144,7 +144,9 @@ def test_every_batch_has_one_leaf_in_order(ledger):
     ledger.commit(made[2:], [])
     leaves = ledger.connection.execute("SELECT number, seq, entry, hash FROM leaf ORDER BY number").fetchall()
     assert [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)] == [leaf[:2] for leaf in leaves]
-    assert [hashlib.sha256(one.body).hexdigest() for one in made] == [orjson.loads(leaf[2])["sha256"] for leaf in leaves]
+    assert [hashlib.sha256(one.body).hexdigest() for one in made] == [
+        orjson.loads(leaf[2])["sha256"] for leaf in leaves
+    ]
     assert [leaf_hash(leaf[2]) for leaf in leaves] == [leaf[3] for leaf in leaves]
 
 

@@ -75,7 +75,14 @@ def test_docker_records_are_unwrapped():
 
 @pytest.mark.parametrize(
     "broken",
-    [b"garbage\n", b'{"log":"half\n', b"[1,2]\n", b'{"log":1,"stream":"stdout","time":"t"}\n', b'{"stream":"stdout"}\n', b'{"log":"a\\n","stream":"stdout","time":""},{"log":"b\\n","stream":"stdout","time":""}\n'],
+    [
+        b"garbage\n",
+        b'{"log":"half\n',
+        b"[1,2]\n",
+        b'{"log":1,"stream":"stdout","time":"t"}\n',
+        b'{"stream":"stdout"}\n',
+        b'{"log":"a\\n","stream":"stdout","time":""},{"log":"b\\n","stream":"stdout","time":""}\n',
+    ],
 )
 def test_a_broken_record_keeps_its_text_and_says_why(broken):
     """What is not a Docker record becomes a line of its own, marked, and its neighbours are not shifted."""
@@ -101,7 +108,9 @@ def test_parts_are_joined_by_stream_with_whole_lines_between():
     """A long stdout line and the stderr lines between its parts stay apart."""
     data = record("00:00 lo") + record("00:01 err\n", "stderr") + record("ng ") + record("line\n")
     events = join(data)
-    assert [("stdout", "00:00 long line"), ("stderr", "00:01 err")] == list(zip(events.streams, events.texts, strict=True))
+    assert [("stdout", "00:00 long line"), ("stderr", "00:01 err")] == list(
+        zip(events.streams, events.texts, strict=True)
+    )
     assert len(data) == sum(events.sizes)
 
 
@@ -162,7 +171,10 @@ def test_without_starts_each_line_is_an_event():
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["00:00 s", " c", "", "x"]), st.sampled_from(["stdout", "stderr"]), st.booleans()), max_size=40),
+    st.lists(
+        st.tuples(st.sampled_from(["00:00 s", " c", "", "x"]), st.sampled_from(["stdout", "stderr"]), st.booleans()),
+        max_size=40,
+    ),
     st.lists(st.integers(1, 39), max_size=4),
 )
 def test_every_byte_and_line_is_in_one_event_or_skipped(lines, cuts):

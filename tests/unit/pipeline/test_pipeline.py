@@ -7,7 +7,7 @@ from logship.errors import PipelineError
 from logship.model import Events, Source
 from logship.pipeline import exceptions
 from logship.pipeline.encoder import Encoder
-from logship.pipeline.spec import PipelineSpec, Pipelines, read_spec
+from logship.pipeline.spec import Pipelines, PipelineSpec, read_spec
 from logship.pipeline.template import Templates
 from logship.pipeline.times import Clock
 
@@ -17,7 +17,8 @@ SPEC = {
     "formats": [
         {
             "name": "text",
-            "match": r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.(?P<fraction>\d{3}) (?P<level>[A-Z]+) \[(?P<file>[^\]]+):(?P<line>\d+)\](?: (?P<trace>[0-9a-f]{32}))? - (?P<message>(?s:.*))",
+            "match": r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.(?P<fraction>\d{3}) (?P<level>[A-Z]+) "
+            r"\[(?P<file>[^\]]+):(?P<line>\d+)\](?: (?P<trace>[0-9a-f]{32}))? - (?P<message>(?s:.*))",
             "time": "%Y-%m-%d %H:%M:%S",
             "fields": {"file": "log.origin.file.name", "line": "log.origin.file.line:long", "trace": "trace.id"},
             "exception": "python",
@@ -33,7 +34,17 @@ SPEC = {
             "rest": "dify.attributes",
         },
     ],
-    "messages": {"task": [{"name": "received", "literal": "Task ", "match": r"Task (?P<id>\w+) received", "fields": {"id": "dify.task.id"}, "set": {"event.action": "task-received"}}]},
+    "messages": {
+        "task": [
+            {
+                "name": "received",
+                "literal": "Task ",
+                "match": r"Task (?P<id>\w+) received",
+                "fields": {"id": "dify.task.id"},
+                "set": {"event.action": "task-received"},
+            }
+        ]
+    },
     "drop": [{"name": "health", "match": "health", "enabled": True}],
 }
 
@@ -64,8 +75,17 @@ class Broken(Marks):
 
 def encode(*texts: str, redactor=None, zone="UTC", envelope="", **options):
     """Give the documents of some texts."""
-    encoder = Encoder(PipelineSpec.model_validate(SPEC), Source("api", zone=zone), redactor or Marks(), key="k", constants={"host": {"name": "h%d"}}, **options)
-    events = Events(list(range(len(texts))), [len(t) for t in texts], list(texts), [envelope] * len(texts), [""] * len(texts))
+    encoder = Encoder(
+        PipelineSpec.model_validate(SPEC),
+        Source("api", zone=zone),
+        redactor or Marks(),
+        key="k",
+        constants={"host": {"name": "h%d"}},
+        **options,
+    )
+    events = Events(
+        list(range(len(texts))), [len(t) for t in texts], list(texts), [envelope] * len(texts), [""] * len(texts)
+    )
     encoded = encoder.encode(events)
     return [orjson.loads(document.split(b"\n")[1]) for document in encoded.documents], encoded
 
@@ -87,14 +107,17 @@ def test_a_line_becomes_a_nested_document():
 
 def test_a_field_without_value_is_absent():
     """An unmatched group makes no field, and no neighbour of the batch is harmed."""
-    documents, _ = encode("2025-11-20 08:00:07.412 INFO [a.py:8] - x", "2025-11-20 08:00:07.413 INFO [a.py:8] " + "a" * 32 + " - y")
+    documents, _ = encode(
+        "2025-11-20 08:00:07.412 INFO [a.py:8] - x", "2025-11-20 08:00:07.413 INFO [a.py:8] " + "a" * 32 + " - y"
+    )
     assert ["x", "y"] == [document["message"] for document in documents]
     assert [False, True] == ["trace" in document for document in documents]
 
 
 def test_a_traceback_is_split_off_the_message():
     """The stack trace, its type and its message are fields of their own."""
-    text = "2025-11-20 08:00:07.412 ERROR [a.py:8] - failed\nTraceback (most recent call last):\n  File \"a\", line 1\nValueError: boom"
+    text = "2025-11-20 08:00:07.412 ERROR [a.py:8] - failed\nTraceback (most recent call last):\n"
+    text += '  File "a", line 1\nValueError: boom'
     (document,), _ = encode(text)
     assert "failed" == document["message"]
     assert ("ValueError", "boom") == (document["error"]["type"], document["error"]["message"])
@@ -109,7 +132,8 @@ def test_what_a_message_says_becomes_fields():
 
 def test_json_events_are_read_by_path_and_keep_the_rest():
     """Nested keys become fields, unknown ones stay in the flattened object."""
-    (document,), _ = encode('{"ts":"2025-11-20T08:00:00.5Z","severity":"ERROR","message":"m","identity":{"tenant_id":"t"},"odd":{"a":1},"stack_trace":"Traceback (most recent call last):\\n  File\\nKeyError: 1"}')
+    text = '{"ts":"2025-11-20T08:00:00.5Z","severity":"ERROR","message":"m","identity":{"tenant_id":"t"},"odd":{"a":1},'
+    (document,), _ = encode(text + '"stack_trace":"Traceback (most recent call last):\\n  File\\nKeyError: 1"}')
     assert ("2025-11-20T08:00:00.5Z", "t", {"odd": {"a": 1}}, "KeyError") == (
         document["@timestamp"], document["organization"]["id"], document["dify"]["attributes"], document["error"]["type"])  # fmt: skip
 
@@ -117,11 +141,17 @@ def test_json_events_are_read_by_path_and_keep_the_rest():
 def test_a_line_that_no_format_knows_is_kept_raw():
     """The text is the message, the tag says so, the time is the envelope's."""
     (document,), encoded = encode("\x00 what is this?", envelope="2025-11-20T08:00:00.123456789Z")
-    assert ("\x00 what is this?", ["unparsed"], "2025-11-20T08:00:00.123456789Z") == (document["message"], document["tags"], document["@timestamp"])
+    assert ("\x00 what is this?", ["unparsed"], "2025-11-20T08:00:00.123456789Z") == (
+        document["message"],
+        document["tags"],
+        document["@timestamp"],
+    )
     assert (1, "\x00 what is this?") == (encoded.unparsed, document["event"]["original"])
 
 
-@pytest.mark.parametrize(("keep", "found"), [("never", [False, False]), ("unparsed", [False, True]), ("always", [True, True])])
+@pytest.mark.parametrize(
+    ("keep", "found"), [("never", [False, False]), ("unparsed", [False, True]), ("always", [True, True])]
+)
 def test_the_original_is_kept_by_option(keep, found):
     """`event.original` is there never, for unparsed events, or always."""
     documents, _ = encode("2025-11-20 08:00:07.412 INFO [a.py:8] - x", "raw", keep_original=keep)
@@ -131,7 +161,8 @@ def test_the_original_is_kept_by_option(keep, found):
 def test_secrets_are_redacted_on_every_path():
     """Message, fields, stack trace, original and raw lines hold no secret, in text and in JSON."""
     texts = [
-        "2025-11-20 08:00:07.412 ERROR [secret.py:8] - secret\nTraceback (most recent call last):\n  File\nValueError: secret",
+        "2025-11-20 08:00:07.412 ERROR [secret.py:8] - secret\n"
+        "Traceback (most recent call last):\n  File\nValueError: secret",
         '{"ts":"2025-11-20T08:00:00Z","severity":"INFO","message":"secret","odd":{"a":["secret"]}}',
         "raw secret",
     ]
@@ -149,7 +180,9 @@ def test_when_redaction_fails_the_document_stays_and_the_text_goes():
 
 def test_what_a_rule_drops_is_counted_by_its_name():
     """A dropped event makes no document; its bytes and its rule are known."""
-    documents, encoded = encode("2025-11-20 08:00:07.412 INFO [a.py:8] - health", "2025-11-20 08:00:07.412 INFO [a.py:8] - x")
+    documents, encoded = encode(
+        "2025-11-20 08:00:07.412 INFO [a.py:8] - health", "2025-11-20 08:00:07.412 INFO [a.py:8] - x"
+    )
     assert (["x"], {"health": 1}, 46) == ([d["message"] for d in documents], encoded.dropped, encoded.bytes_dropped)
     assert encoded.documents[0].startswith(b'{"create":{"_id":"k-1"}}\n')
 
@@ -180,8 +213,20 @@ def test_stamps_become_utc(formats, zone, stamp, expected):
 
 def test_the_hour_that_a_clock_change_repeats_goes_on_in_order():
     """Stamps of the doubled hour are read as the first hour until they step back, then as the second."""
-    stamps = ["2025-10-26 01:59:00", "2025-10-26 02:30:00", "2025-10-26 02:59:00", "2025-10-26 02:10:00", "2025-10-26 03:00:00"]
-    expected = ["2025-10-25T23:59:00Z", "2025-10-26T00:30:00Z", "2025-10-26T00:59:00Z", "2025-10-26T01:10:00Z", "2025-10-26T02:00:00Z"]
+    stamps = [
+        "2025-10-26 01:59:00",
+        "2025-10-26 02:30:00",
+        "2025-10-26 02:59:00",
+        "2025-10-26 02:10:00",
+        "2025-10-26 03:00:00",
+    ]
+    expected = [
+        "2025-10-25T23:59:00Z",
+        "2025-10-26T00:30:00Z",
+        "2025-10-26T00:59:00Z",
+        "2025-10-26T01:10:00Z",
+        "2025-10-26T02:00:00Z",
+    ]
     assert expected == Clock(["iso"], "Europe/Berlin").convert(stamps)
 
 
@@ -215,8 +260,20 @@ second line"""
     [
         ("python", "m\n" + CHAIN, "m", "RuntimeError", "outer\nsecond line"),
         ("python", "m\n" + GROUP, "m", "ExceptionGroup", "many (2 sub-exceptions)"),
-        ("python", 'm\nTraceback (most recent call last):\n  File "a", line 1\n    assert False\nAssertionError', "m", "AssertionError", None),
-        ("java", "m\norg.x.FooException: bad\n\tat a.b.C(D.java:1)\nCaused by: java.io.IOException: disk\n\tat a.b(X.java:2)", "m", "java.io.IOException", "disk"),
+        (
+            "python",
+            'm\nTraceback (most recent call last):\n  File "a", line 1\n    assert False\nAssertionError',
+            "m",
+            "AssertionError",
+            None,
+        ),
+        (
+            "java",
+            "m\norg.x.FooException: bad\n\tat a.b.C(D.java:1)\nCaused by: java.io.IOException: disk\n\tat a.b(X.java:2)",
+            "m",
+            "java.io.IOException",
+            "disk",
+        ),
         ("node", "m\nTypeError: fetch failed\n    at async p (x.js:1:2)", "m", "TypeError", "fetch failed"),
         ("go", "panic: nil map\n\ngoroutine 1 [running]:\nmain.main()", "panic: nil map", "panic", "nil map"),
     ],
@@ -231,7 +288,10 @@ def test_fields_that_collide_are_both_kept():
     """A value where an object is needed moves into it."""
     made = Templates({"user": "x"}, "k").document(7, {"user.id": b'"1"', "user": b'"name"'})
     action, document, _ = made.split(b"\n")
-    assert ({"create": {"_id": "k-7"}}, {"user": {"id": "1", "value": "name"}}) == (orjson.loads(action), orjson.loads(document))
+    assert ({"create": {"_id": "k-7"}}, {"user": {"id": "1", "value": "name"}}) == (
+        orjson.loads(action),
+        orjson.loads(document),
+    )
 
 
 @pytest.mark.parametrize(

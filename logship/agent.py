@@ -1,0 +1,191 @@
+"""
+The agent: what fills one ledger and what empties it, as threads.
+
+`Agent.run` is the service: an ingest loop, one courier for each sink, a
+housekeeper. `Agent.once` reads what there is, delivers it, and ends.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import structlog
+
+from logship import __version__
+from logship.delivery.courier import Courier
+from logship.delivery.replay import Replay
+from logship.delivery.sink import Sink
+from logship.errors import AccountingError, DeliveryError, LogshipError
+from logship.ingest import Ingest
+from logship.ledger import rejects
+from logship.ledger.ledger import Ledger
+from logship.ledger.status import status
+from logship.model import StoredBatch
+from logship.sources.tailer import Tailer
+from logship.sources.watcher import Watcher
+from logship.store.archiver import Archiver
+
+log = structlog.get_logger()
+
+OnBatch = Callable[[StoredBatch], None]
+
+
+class Agent:
+    """One ledger, what fills it, and what empties it."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        tailer: Tailer,
+        ingest: Ingest,
+        watcher: Watcher,
+        sinks: Sequence[Sink],
+        archiver: Archiver | None,
+        *,
+        directories: Callable[[], Iterable[Path]],
+        bell: threading.Event,
+    ) -> None:
+        self.ledger = ledger
+        self._tailer = tailer
+        self._ingest = ingest
+        self._watcher = watcher
+        self._sinks = sinks
+        self._archiver = archiver
+        self._directories = directories
+        self._bell = bell
+        self._fault: BaseException | None = None
+
+    def run(self, stop: threading.Event, on_batch: OnBatch | None = None) -> None:
+        """Work until told to stop; raises the first error that ended a part."""
+        couriers = [self._courier(sink, stop) for sink in self._sinks]
+        works = [courier.run for courier in couriers] + [lambda: self._keep_house(stop)]
+        if on_batch:
+            begin = self._newest()
+            works.append(lambda: self._show(begin, on_batch, stop))
+        threads = [threading.Thread(target=self._guarded, args=(work, stop), daemon=True) for work in works]
+        for thread in threads:
+            thread.start()
+        wake = threading.Thread(target=self._wake_at, args=(stop,), daemon=True)
+        wake.start()
+        names = [sink.name for sink in self._sinks]
+        log.info("agent started", version=__version__, state_dir=str(self.ledger.directory), sinks=names)
+        try:
+            self._guarded(lambda: self._ingest.run(stop, self._bell), stop)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+            self.close()
+        if self._fault:
+            raise self._fault
+        log.info("agent stopped")
+
+    def once(self, on_batch: OnBatch | None = None, *, deadline: float = 60.0) -> None:
+        """
+        Read all there is, deliver it, and end.
+
+        Raises DeliveryError when a sink did not take everything within
+        `deadline` seconds or refused documents, AccountingError when the books
+        do not close.
+        """
+        stop = threading.Event()
+        begin = self._newest()
+        try:
+            self._tailer.scan(time.monotonic())
+            couriers = [self._courier(sink, stop) for sink in self._sinks]
+            while self._ingest.step(time.monotonic()):
+                for courier in couriers:
+                    courier.step()
+                self._seal(wait=False)
+                if on_batch:
+                    begin = self._show_new(begin, on_batch)
+            self._tailer.stopping()
+            while self._ingest.step(time.monotonic(), scan=True, flush=True):
+                pass
+            self._ingest.step(time.monotonic(), flush=True)
+            if on_batch:
+                self._show_new(begin, on_batch)
+            late = [courier.sink.name for courier in couriers if not courier.drain(time.monotonic() + deadline)]
+            self._seal(wait=True)
+            self._settle_accounts(late)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of files, connections and the ledger."""
+        self._watcher.close()
+        for sink in self._sinks:
+            sink.close()
+        if self._archiver:
+            self._archiver.close()
+        self._tailer.close()
+        self.ledger.close()
+
+    def _courier(self, sink: Sink, stop: threading.Event) -> Courier:
+        return Courier(self.ledger, sink, stop, replay=Replay(self.ledger, sink))
+
+    def _seal(self, *, wait: bool) -> None:
+        """Seal what is due, and let go of what nobody needs any more."""
+        if self._archiver:
+            self._archiver.step()
+            while wait and self._archiver.busy:
+                time.sleep(0.05)
+                self._archiver.step()
+        self.ledger.prune(archive=self._archiver is not None)
+
+    def _settle_accounts(self, late: Sequence[str]) -> None:
+        books = status(self.ledger.directory)
+        if late:
+            waiting = {sink.name: sink for sink in books.sinks}
+            reasons = [f"{name}: {waiting[name].pending} documents wait ({waiting[name].last_error})" for name in late]
+            raise DeliveryError("; ".join(reasons))
+        refused = [f"{sink.name} refused {sink.rejected} documents" for sink in books.sinks if sink.rejected]
+        if refused:
+            raise DeliveryError("; ".join(refused), "see `logship rejected list`")
+        if not books.closes:
+            raise AccountingError("; ".join(books.problems))
+
+    def _guarded(self, work: Callable[[], object], stop: threading.Event) -> None:
+        try:
+            work()
+        except BaseException as error:
+            self._fault = self._fault or error
+            stop.set()
+            self._bell.set()
+
+    def _wake_at(self, stop: threading.Event) -> None:
+        stop.wait()
+        self._bell.set()  # the ingest loop may wait for it
+
+    def _keep_house(self, stop: threading.Event) -> None:
+        """Seal, prune and carry out requests, every two seconds."""
+        archive = self._archiver is not None
+        while not stop.is_set():
+            self._watcher.watch(self._directories())
+            try:
+                rejects.requests(self.ledger)
+                if self._archiver:
+                    self._archiver.step()
+            except LogshipError as error:
+                log.error("housekeeping failed", reason=str(error), hint=error.hint)
+            self.ledger.prune(archive=archive)
+            stop.wait(2.0)
+
+    def _newest(self) -> int:
+        row = self.ledger.connection.execute("SELECT coalesce(max(seq), 0) FROM leaf").fetchone()
+        return int(row[0])
+
+    def _show(self, seq: int, on_batch: OnBatch, stop: threading.Event) -> None:
+        while not stop.is_set():
+            seq = self._show_new(seq, on_batch)
+            stop.wait(0.1)
+        self._show_new(seq, on_batch)
+
+    def _show_new(self, seq: int, on_batch: OnBatch) -> int:
+        while found := self.ledger.after(seq, limit=1):
+            on_batch(found[0])
+            seq = found[0].seq
+        return seq
