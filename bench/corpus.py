@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import orjson
 
@@ -89,6 +90,7 @@ def json_mode(lines: int, seed: int = 7) -> Iterator[tuple[str, str]]:
     """Give (text, docker time) of api lines as LOG_OUTPUT_FORMAT=json writes them; some hold a traceback."""
     chance = random.Random(seed)
     clock = datetime(2025, 11, 20, 8, tzinfo=UTC)
+    people = [str(UUID(int=chance.getrandbits(128), version=4)) for _ in range(500)]
     for _ in range(lines):
         clock += timedelta(milliseconds=chance.randrange(1, 9))
         failed = chance.random() < 0.0078
@@ -104,8 +106,8 @@ def json_mode(lines: int, seed: int = 7) -> Iterator[tuple[str, str]]:
             record["trace_id"] = f"{chance.getrandbits(128):032x}"
         if chance.random() < 0.5:
             record["identity"] = {
-                "tenant_id": f"aaaaaaaa-1111-4222-8333-{chance.randrange(20):012x}",
-                "user_id": f"77777777-1111-4222-8333-{chance.randrange(500):012x}",
+                "tenant_id": chance.choice(people[:20]),
+                "user_id": chance.choice(people),
                 "user_type": chance.choice(("account", "end_user")),
             }
         if failed:

@@ -86,7 +86,8 @@ def _template_in(answer: Answer, name: str) -> dict[str, Any]:
     try:
         template: dict[str, Any] = answer.json()["index_templates"][0]["index_template"]
     except (TypeError, KeyError, IndexError) as error:
-        raise LogshipError(f"asked for index template {name}, the server answered something else", "is it Elasticsearch?") from error
+        reason = f"asked for index template {name}, the server answered something else"
+        raise LogshipError(reason, "is it Elasticsearch?") from error
     return template
 
 
