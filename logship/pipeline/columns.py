@@ -68,7 +68,7 @@ class _Cached(dict[Any, bytes | None]):
         self._convert = convert
 
     def __missing__(self, value: object) -> bytes | None:
-        if len(self) > 8192:
+        if len(self) > 1024:
             self.clear()
         try:
             result = None if value is None or value == "" else self._convert(value)
