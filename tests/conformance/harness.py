@@ -13,7 +13,8 @@ import os
 import resource
 import subprocess
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,6 @@ from logship.app import build
 from logship.config.settings import FileSource, Settings
 from logship.delivery.courier import Courier
 from logship.delivery.sinks.file import FileSink
-from logship.errors import LedgerError
 from logship.ledger.ledger import Ledger
 from logship.ledger.status import Status, status
 
@@ -105,13 +105,6 @@ class Site:
     def messages(self) -> list[str]:
         """Return the texts of the documents, in the order of their commits."""
         return [document.message for document in self.documents()]
-
-    def left(self) -> int:
-        """Return how many documents are in the ledger, if there is one yet."""
-        try:
-            return len(self.documents())
-        except LedgerError:
-            return 0
 
     def books(self) -> Status:
         """Return the books."""
@@ -205,6 +198,14 @@ def lines(prefix: str, count: int, start: int = 0, size: int = 0) -> list[str]:
 def delivered(path: Path) -> list[str]:
     """Return the texts that a file sink wrote."""
     return [orjson.loads(line)["message"] for line in path.read_bytes().splitlines()]
+
+
+def until(true: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait for what another process brings about, at most so long."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
 
 
 @contextlib.contextmanager
