@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples=[
         "logship parse server.log",
-        "docker compose logs | logship parse                 each service by its own pipeline",
+        "logship parse < compose.log                         each service by its own pipeline",
         "logship parse --service nginx access.log | jq 'select(.http.response.status_code >= 500)'",
         "logship parse --service api --zone Asia/Shanghai server.log",
         "logship parse --explain server.log                  why each document is as it is",
@@ -40,8 +40,8 @@ def parse(
     """
     Turn lines to ECS documents, as the agent would, redaction included.
 
-    Reads FILE (gzip too), or standard input, as does -. What was found out about the lines is
-    told on standard error.
+    Reads FILE (gzip too), or standard input: `docker compose logs | logship parse`. What was
+    found out about the lines is told on standard error.
     """
     settings = effective(ctx).settings
     from logship.lines.reader import blocks

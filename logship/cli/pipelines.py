@@ -150,7 +150,7 @@ def test(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
 @pipelines.command(
     examples=[
         "logship pipelines new myservice sample.log > my-pipelines/myservice.yaml",
-        "docker logs my-container 2>&1 | logship pipelines new myservice",
+        "logship pipelines new myservice < sample.log",
     ]
 )
 @click.argument("name")

@@ -14,7 +14,7 @@ from logship.cli.shared import Group
     cls=Group,
     examples=[
         "logship redact test 'redis://:secret@redis:6379/1'",
-        "docker logs dify-api-1 2>&1 | logship redact test -",
+        "logship redact test - < server.log",
     ],
 )
 def redact() -> None:

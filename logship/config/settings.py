@@ -101,7 +101,9 @@ class FileSource(Section):
 
     path: str = Field(description="Path of the files; may hold *, ? and **.", min_length=1)
     service: str = Field(default="", description="Service they belong to; empty: told from the path.")
-    envelope: Literal["auto", "plain", "docker", "cri"] = Field(default="auto", description="How lines are wrapped on disk.")
+    envelope: Literal["auto", "plain", "docker", "cri"] = Field(
+        default="auto", description="How lines are wrapped on disk."
+    )
     zone: Zone = Field(default="UTC", description="Zone of time stamps that carry none.")
     exclude: list[str] = Field(default=[], description="Globs of files not to read after all.")
 

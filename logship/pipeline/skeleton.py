@@ -32,19 +32,21 @@ class Stamp:
     time: str
     #: Digits of a fraction may follow.
     fraction: str = r"(?:[.,](?P<fraction>\d{3,9})\d*)?"
-    #: Without the year the expected time would change with the calendar.
-    year: bool = True
 
 
 _STAMPS = (
-    Stamp(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d", "iso", r"(?:[.,](?P<fraction>\d{1,9}))?(?: ?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d))?"),
+    Stamp(
+        r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d",
+        "iso",
+        r"(?:[.,](?P<fraction>\d{1,9}))?(?: ?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d))?",
+    ),
     Stamp(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", "%Y/%m/%d %H:%M:%S"),
     Stamp(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", "%d/%b/%Y:%H:%M:%S %z", ""),
     Stamp(r"\d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d", "%d %b %Y %H:%M:%S"),
     Stamp(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}", "%a %b %d %H:%M:%S %Y", ""),
     Stamp(r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d", "%d/%m/%Y %H:%M:%S"),
     Stamp(r"\d{10}(?=\.\d{3})", "epoch", r"\.(?P<fraction>\d{3,9})"),
-    Stamp(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d", "%b %d %H:%M:%S", year=False),
+    Stamp(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d", "%b %d %H:%M:%S"),
 )
 _LEVELS = "TRACE|DEBUG|INFO|INFORMATION|NOTICE|WARN|WARNING|ERROR|ERR|SEVERE|FATAL|CRITICAL|CRIT|PANIC|LOG"
 _LEVEL = rf"(?P<level>(?i:{_LEVELS}))\b"
