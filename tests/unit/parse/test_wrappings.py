@@ -84,7 +84,7 @@ def test_what_is_cut_or_broken_in_gzip_does_not_raise(offline):
 OWN = {
     "plugin_daemon": "2025-11-20T08:00:05.100200300Z INFO dify-plugin-daemon logger.go:15 started plugin=a/b:1@c",
     "db_postgres": "2025-11-20 08:00:00.512 UTC [1] LOG:  database system is ready to accept connections",
-    "qdrant": '2025-11-20T08:00:10.100200Z  INFO actix_web::middleware::logger: ::1 "GET / HTTP/1.1" 200 94 "-" "x" 0.1',
+    "qdrant": '2025-11-20T08:00:10.100200Z  INFO actix_web::middleware::logger: ::1 "GET / HTTP/1.1" 200 94 "-" "x" 1',
     "web": "0|dify-web  |  ✓ Ready in 321ms",
     "ssrf_proxy": "2025/11/20 08:00:01| Starting Squid Cache version 6.10 for x86_64-pc-linux-gnu...",
     "redis": "1:C 20 Nov 2025 08:00:00.001 # oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo",
