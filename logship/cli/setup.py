@@ -32,7 +32,8 @@ def setup(ctx: click.Context, as_json: bool) -> None:
     finally:
         client.close()
     if as_json:
-        click.echo(render.as_json([{"name": one.name, "state": one.state, "without": list(one.without)} for one in made]))
+        found = [{"name": one.name, "state": one.state, "without": list(one.without)} for one in made]
+        click.echo(render.as_json(found))
         return
     for one in made:
         lacking = f" (this server has no {', '.join(one.without)})" if one.without else ""

@@ -106,7 +106,8 @@ class RegexFormat:
         if len(rows) == len(texts):
             found = list(map(match, texts))
             if None not in found:
-                return self._columns(texts, rows, list(zip(*[hit.groups("") for hit in found], strict=True))), []  # type: ignore[union-attr]  # none is None
+                every = [hit.groups("") for hit in found]  # type: ignore[union-attr]  # no None among them
+                return self._columns(texts, rows, list(zip(*every, strict=True))), []
         else:
             found = [match(texts[row]) for row in rows]
         hits = [hit.groups("") for hit in found if hit is not None]

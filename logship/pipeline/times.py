@@ -37,11 +37,14 @@ class Clock:
         if len(known) > _KEPT:
             known.clear()
         if fractions is None:
-            return [self._one(stamp, None) if stamp else "" for stamp in stamps] if not self._know(stamps) else [
-                known[stamp] + "Z" for stamp in stamps  # type: ignore[index]  # all of them are known
-            ]
-        if self._know(stamps) and None not in fractions and "" not in fractions and len(max(fractions, key=len)) <= 9:  # type: ignore[arg-type]
-            return [f"{known[stamp]}.{digits}Z" for stamp, digits in zip(stamps, fractions, strict=True)]  # type: ignore[index]
+            if self._know(stamps):
+                return [known[stamp] + "Z" for stamp in stamps]  # type: ignore[index]  # all of them are known
+            return [self._one(stamp, None) if stamp else "" for stamp in stamps]
+        if self._know(stamps) and None not in fractions and "" not in fractions:
+            longest = max(map(len, fractions))  # type: ignore[arg-type]  # no None among them
+            if longest <= 9:
+                pairs = zip(stamps, fractions, strict=True)
+                return [f"{known[stamp]}.{digits}Z" for stamp, digits in pairs]  # type: ignore[index]  # all are known
         return [self._one(stamp, digits) if stamp else "" for stamp, digits in zip(stamps, fractions, strict=True)]
 
     def _know(self, stamps: Sequence[str | None]) -> bool:
@@ -49,8 +52,8 @@ class Clock:
         new = set(stamps).difference(self._seconds)
         if None in new or "" in new or len(new) * 2 > len(stamps):
             return False
-        for stamp in sorted(new):  # type: ignore[type-var]  # no None in it
-            self._one(stamp, None)  # type: ignore[arg-type]
+        for stamp in sorted([stamp for stamp in new if stamp]):
+            self._one(stamp, None)
         return new <= self._seconds.keys()
 
     def _one(self, stamp: str, digits: str | None) -> str:

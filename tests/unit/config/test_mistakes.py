@@ -38,7 +38,10 @@ def mistakes(directory: Path, text: str, environ: dict[str, str] | None = None) 
             "store:\n  retention_days: -1\n",
             "c.yaml line 2: store.retention_days is -1; must be greater than or equal to 0",
         ),
-        ("containers:\n  enabled: maybe\n", "c.yaml line 2: containers.enabled is 'maybe'; must be 'auto', true or false"),
+        (
+            "containers:\n  enabled: maybe\n",
+            "c.yaml line 2: containers.enabled is 'maybe'; must be 'auto', true or false",
+        ),
         (
             "store:\n  seal_bytes: 3 zebras\n",
             "c.yaml line 2: store.seal_bytes is '3 zebras'; must be a size such as 20MiB, 1GB or a number of bytes",

@@ -29,7 +29,8 @@ def join(data: bytes, envelope: str = "docker", starts=STARTS, **limits) -> Even
     joiner = Joiner(starts, **limits)
     events = joiner.feed(unwrap(chunk(data, envelope)), 0)
     rest = joiner.flush(math.inf)
-    return Events(*(getattr(events, name) + getattr(rest, name) for name in ("offsets", "sizes", "texts", "times", "streams")),
+    names = ("offsets", "sizes", "texts", "times", "streams")
+    return Events(*(getattr(events, name) + getattr(rest, name) for name in names),
                   events.extra | {len(events.texts) + row: extra for row, extra in rest.extra.items()},
                   events.lines + rest.lines, events.skipped + rest.skipped)  # fmt: skip
 
