@@ -25,6 +25,8 @@ _CRI = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d) (stdout|stderr) ([PF])(?::\S*)?(?: (.*))?",
     re.ASCII | re.DOTALL,
 )
+#: As many NUL bytes in a row, inside a line, are no text of anybody's.
+_HOLE = re.compile(rb"\0{16,}")
 #: Colours and other control sequences of terminals (ECMA-48).
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
@@ -50,8 +52,9 @@ def unwrap(chunk: Chunk) -> Lines:
 
 
 def _plain(data: bytes, raw: list[bytes], edges: list[int]) -> Lines:
-    if b"\0" in data:  # holes that a writer without O_APPEND leaves after a truncation
-        raw = [line.strip(b"\0").replace(b"\0", b"\\0") for line in raw]
+    extra: dict[int, dict[str, Any]] = {}
+    if b"\0" in data:  # holes that a writer without O_APPEND leaves after a truncation, or a crash of the machine
+        raw = [_without_hole(line, position, extra) if b"\0" in line else line for position, line in enumerate(raw)]
         data = b"\n".join(raw)
     try:
         texts = data.decode().split("\n")
@@ -64,7 +67,15 @@ def _plain(data: bytes, raw: list[bytes], edges: list[int]) -> Lines:
     if edges[0] == 0:
         texts[0] = texts[0].removeprefix("\ufeff")
     count = len(texts)
-    return Lines(edges[:-1], edges[1:], texts, [""] * count, [""] * count)
+    return Lines(edges[:-1], edges[1:], texts, [""] * count, [""] * count, [], extra)
+
+
+def _without_hole(line: bytes, position: int, extra: dict[int, dict[str, Any]]) -> bytes:
+    """Take holes out of a line, and note how many NUL bytes they were; single ones inside it are escaped."""
+    text = _HOLE.sub(b"", line.strip(b"\0"))
+    if len(text) < len(line):
+        extra[position] = {"log.nul_bytes": len(line) - len(text)}
+    return text.replace(b"\0", b"\\0")
 
 
 def _cri(lines: Lines) -> Lines:

@@ -104,7 +104,7 @@ class Joiner:
             part.size += lines.ends[position] - lines.offsets[position]
             part.length += len(text)
             part.touched = now
-            part.extra |= lines.extra.get(position, {})
+            _merge(part.extra, lines.extra.get(position))
             room = self._max_bytes - (part.length - len(text))
             if room > 0:
                 part.texts.append(text[:room])
@@ -180,7 +180,7 @@ class Joiner:
             owner = {line: base + number for number, (i, j) in spans_of for line in range(i, j)}
             for line, extra in lines.extra.items():
                 if line in owner:
-                    events.extra.setdefault(owner[line], {}).update(extra)
+                    _merge(events.extra.setdefault(owner[line], {}), extra)
         if "" in events.texts:
             _drop_empty(events)
 
@@ -203,7 +203,7 @@ class Joiner:
             event.length += len(lines.texts[position]) + 1
             event.size += size
             event.touched = now
-            event.extra |= lines.extra.get(position, {})
+            _merge(event.extra, lines.extra.get(position))
 
     def _hold(self, stream: str, lines: Lines, begin: int, now: float) -> None:
         event = _Open(lines.offsets[begin], lines.times[begin], now)
@@ -212,7 +212,7 @@ class Joiner:
             event.texts.append(lines.texts[position])
             event.length += len(lines.texts[position]) + 1
             event.size += lines.ends[position] - lines.offsets[position]
-            event.extra |= lines.extra.get(position, {})
+            _merge(event.extra, lines.extra.get(position))
 
     def _emit(self, stream: str, event: _Open, events: Events) -> None:
         text = "\n".join(event.texts).rstrip("\n")
@@ -237,6 +237,15 @@ def _split_alone(alone: Starts, texts: list[str], begins: list[int]) -> list[int
         if following > begin + 1 and alone(texts[begin])
     ]
     return sorted({*begins, *more}) if more else begins
+
+
+def _merge(extra: dict[str, Any], more: dict[str, Any] | None) -> None:
+    """Add the extra fields of a further line; what is counted adds up."""
+    if more:
+        nul_bytes = extra.get("log.nul_bytes", 0) + more.get("log.nul_bytes", 0)
+        extra |= more
+        if nul_bytes:
+            extra["log.nul_bytes"] = nul_bytes
 
 
 def _only(lines: Lines, stream: str) -> Lines:

@@ -100,3 +100,16 @@ def test_case_027_lines_of_buffer_sizes_stay_whole(site, length):
     site.write("app.log", *texts, *(character * length + "\n" for character in "abc"), *lines("line", 3))
     site.run(ingest={"chunk_bytes": 4096})
     site.check([*texts, *(character * length for character in "abc"), *lines("line", 3)])
+
+
+def test_case_025_runs_of_nul_bytes_are_passed_over_and_counted(site):
+    """NUL bytes before, between and inside lines, 1.7 MB of them: passed over and counted, every line is there."""
+    hole = 1_700_000
+    with (site.logs / "app.log").open("wb") as file:
+        file.write(bytes(hole) + b"first\n" + bytes(hole) + b"second\n")
+        file.write(b"in" + bytes(5000) + b"side\n" + bytes(100) + b"last\n")
+    site.run()
+    site.check(["first", "second", "inside", "last"])
+    counted = sum(document.body["log"].get("nul_bytes", 0) for document in site.documents())
+    (file,) = site.books().files
+    assert 2 * hole + 5100 == counted + file.bytes_skipped
