@@ -119,16 +119,20 @@ class Encoder:
         }
         suspects = frozenset(self._redactor.suspects(texts))
         todo = list(range(count))
+        parts: list[tuple[Parsed, RegexFormat | JsonFormat | None, Messages | None, Templates]] = []
         for form, messages, templates in zip(self._formats, self._messages, self._templates, strict=True):
             if not todo:
                 break
             parsed, todo = form.parse(texts, todo)
             if parsed:
-                self._finish(parsed, form, messages, templates, events, own, suspects, encoded)
+                parts.append((parsed, form, messages, templates))
         if todo:
             encoded.unparsed = len(todo)
             raw = Parsed(todo, [""] * len(todo), [texts[row] for row in todo], [])
-            self._finish(raw, None, None, self._raw, events, own, suspects, encoded)
+            parts.append((raw, None, None, self._raw))
+        self._fill_times([parsed for parsed, *_ in parts], events)
+        for parsed, form_, messages, templates in parts:
+            self._finish(parsed, form_, messages, templates, events, own, suspects, encoded)
         if encoded.dropped:
             kept = [row for row, document in enumerate(encoded.documents) if document]
             sizes = zip(events.sizes, encoded.documents, strict=True)
@@ -151,7 +155,7 @@ class Encoder:
     ) -> None:
         rows, messages = parsed.rows, parsed.messages
         extras = self._extras(parsed, form, rules, own)
-        times = self._times(parsed, events)
+        times = parsed.times
         columns: list[tuple[str, Column]] = [("@timestamp", texts_of(times)), ("message", texts_of(messages))]
         columns += parsed.columns
         if any(events.streams):
@@ -206,18 +210,18 @@ class Encoder:
                 extras[position] = found | extras.get(position, {})
         return extras
 
-    def _times(self, parsed: Parsed, events: Events) -> list[str]:
-        """Fill the times that events do not say: the container engine's, else the file's last, else now."""
-        times = parsed.times
-        if "" in times:
-            envelope, last = events.times, self._last
-            for position, row in enumerate(parsed.rows):
-                if not times[position]:
-                    stamp = envelope[row]
-                    times[position] = stamp if _STAMP.fullmatch(stamp) else last or _now()
-                last = times[position]
-        self._last = times[-1]
-        return times
+    def _fill_times(self, parts: Sequence[Parsed], events: Events) -> None:
+        """Fill the times that events do not say: the container engine's, else that of the event before, else now."""
+        if any("" in parsed.times for parsed in parts):
+            places = sorted(((row, parsed, at) for parsed in parts for at, row in enumerate(parsed.rows)), key=_first)
+            last = self._last
+            for row, parsed, at in places:
+                if not parsed.times[at]:
+                    stamp = events.times[row]
+                    parsed.times[at] = stamp if _STAMP.fullmatch(stamp) else last or _now()
+                last = parsed.times[at]
+        if parts:
+            self._last = max((parsed.rows[-1], parsed.times[-1]) for parsed in parts)[1]
 
     def _encode(
         self,
@@ -283,6 +287,10 @@ class Encoder:
         for message in messages:
             if rule := self._dropped(form, message):
                 encoded.dropped[rule] = encoded.dropped.get(rule, 0) + 1
+
+
+def _first(place: tuple[int, Parsed, int]) -> int:
+    return place[0]
 
 
 def _empty(column: Column) -> list[int]:
