@@ -24,7 +24,7 @@ def open_ledger(state_dir: Path) -> sqlite3.Connection:
 
 def unpack(body: bytes) -> tuple[list[str], list[str]]:
     """Return the ids and the documents' exact text of a batch: gzip of action line, document, and so on."""
-    text: bytes = igzip.decompress(body)  # type: ignore[no-untyped-call]
+    text: bytes = igzip.decompress(body)  # type: ignore[no-untyped-call]  # isal has no types
     lines = text.split(b"\n")
     actions, documents = lines[0:-1:2], lines[1::2]
     ids = [next(iter(orjson.loads(action).values()))["_id"] for action in actions]
