@@ -16,7 +16,6 @@ class Slow(io.BytesIO):
         self.size = size
 
     def read1(self, size: int | None = -1) -> bytes:  # noqa: ARG002
-        """Give what comes next."""
         """Give so much, whatever is asked for."""
         return super().read1(self.size)
 
