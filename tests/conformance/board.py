@@ -28,10 +28,18 @@ class Case:
     outcomes: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
+    #: The case is not built word for word; its test says how.
+    in_spirit: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether every test of the case passed."""
+        return bool(self.outcomes) and set(self.outcomes) == {"passed"}
+
     @property
     def result(self) -> str:
-        """Return `pass` when every test of the case passed."""
-        return "pass" if self.outcomes and set(self.outcomes) == {"passed"} else "FAIL"
+        """Return `pass`, with a star when the case is built in its spirit, or `FAIL`."""
+        return ("pass*" if self.in_spirit else "pass") if self.passed else "FAIL"
 
 
 class Board:
@@ -41,12 +49,17 @@ class Board:
         self.cases: dict[int, Case] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Function]) -> None:
-        """Note the cases, and run them in the order of their numbers."""
+        """Run the cases in the order of their numbers."""
         items[:] = [item for item in items if _NAME.match(item.name)]
         items.sort(key=lambda item: _number(item.name))
-        for item in items:
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note the cases that will run."""
+        for item in session.items:
+            assert isinstance(item, pytest.Function)
             number = _number(item.name)
-            self.cases.setdefault(number, Case(number, _sentence(item)))
+            case = self.cases.setdefault(number, Case(number, _sentence(item)))
+            case.in_spirit |= "In spirit:" in (item.function.__doc__ or "")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note how a test ended."""
@@ -61,7 +74,7 @@ class Board:
 
     def text(self) -> str:
         """Return the board for a terminal."""
-        lines = [f"{case.number:4d}  {case.result}  {case.seconds:6.2f} s  {case.sentence}" for case in self.rows()]
+        lines = [f"{case.number:4d}  {case.result:5}  {case.seconds:6.2f} s  {case.sentence}" for case in self.rows()]
         return "\n".join([*lines, self.summary()]) + "\n"
 
     def markdown(self) -> str:
@@ -73,11 +86,12 @@ class Board:
         return "\n".join(["| # | Case | Result | Time |", "|--:|---|---|--:|", *rows, "", self.summary()]) + "\n"
 
     def summary(self) -> str:
-        """Return how many cases pass, of all there are, and which have no test."""
-        passed = sum(case.result == "pass" for case in self.cases.values())
+        """Return how many cases pass, of all there are, and which were not run."""
+        passed = sum(case.passed for case in self.cases.values())
+        spirit = sum(case.passed and case.in_spirit for case in self.cases.values())
         missing = [number for number in range(1, TOTAL + 1) if number not in self.cases]
-        without = f" Without a test: {_ranges(missing)}." if missing else ""
-        return f"{passed} of {TOTAL} cases pass.{without}"
+        without = f" Not run: {_ranges(missing)}." if missing else ""
+        return f"{passed} of {TOTAL} cases pass, {spirit} of them (*) built in spirit; their tests say how.{without}"
 
 
 def _number(name: str) -> int:

@@ -88,7 +88,7 @@ def test_case_065_a_kill_at_any_write_leaves_the_last_good_state(site, start):
     """
     A kill -9 at writes, fsyncs, renames and unlinks of one cycle, one after the other: nothing lost, nothing twice.
 
-    At each ninth of them, at every one with LOGSHIP_CRASH_STEP=1; what the ledger holds never decreases with them.
+    In spirit: at each ninth of them, at every one with LOGSHIP_CRASH_STEP=1. What the ledger holds never decreases.
     """
     command = [sys.executable, "-m", "conformance.crash_points", str(site.folder), start, STEP]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE.parent.parent)])}
@@ -181,7 +181,11 @@ def test_case_070_the_state_is_its_owner_s_alone_and_its_folder_is_on_the_disk(s
 
 @pytest.mark.parametrize("release", sorted(path.stem for path in (HERE / "ledgers").glob("*.sql")))
 def test_case_071_the_ledger_of_every_earlier_release_is_read_on(site, release):
-    """A ledger that an earlier release left is opened: nothing is read again, what is new is delivered."""
+    """
+    A ledger that an earlier release left is opened: nothing is read again, what is new is delivered.
+
+    In spirit: there is no earlier release yet; the first fixture is of the present format.
+    """
     path = site.write("app.log", *lines("released", 150))
     site.state.mkdir(mode=0o700)
     dump = (HERE / "ledgers" / f"{release}.sql").read_text().replace("@LOGS@", str(site.logs))

@@ -4,7 +4,11 @@ from conformance.harness import lines, logrotate
 
 
 def test_case_075_a_file_that_is_compressed_after_it_was_read_is_not_read_again(site):
-    """The file is rotated and compressed with unread lines in it: they are read, and nothing of the .gz again."""
+    """
+    The file is rotated and compressed with unread lines in it: they are read, and nothing of the .gz again.
+
+    In spirit: the .gz is passed over by its name, not recognised by its content.
+    """
     with site.agent() as agent:
         site.write("app.log", *lines("old", 100))
         agent.settle()

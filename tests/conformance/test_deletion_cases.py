@@ -55,7 +55,11 @@ def test_case_052_a_new_file_that_begins_like_the_deleted_one_is_another(site, r
 
 
 def test_case_053_deleted_files_are_let_go_while_the_output_is_down(site):
-    """With the sink down, deleted files are read to the agent's own disk, compressed, and their space is free."""
+    """
+    With the sink down, deleted files are read to the agent's own disk, compressed, and their space is free.
+
+    In spirit: there is no quota to exceed; reading never waits for the output.
+    """
     out = site.folder / "out"
     out.write_text("not a folder yet")
     written = [lines(f"file {number}", 2000, size=500) for number in range(5)]
@@ -78,7 +82,11 @@ def test_case_053_deleted_files_are_let_go_while_the_output_is_down(site):
 
 
 def test_case_054_the_last_line_of_a_container_that_is_removed_at_once_is_delivered(site):
-    """A container's folder is removed just after its last line: the line is delivered, without its newline too."""
+    """
+    A container's folder is removed just after its last line: the line is delivered, without its newline too.
+
+    In spirit: the files are written as Docker writes them, by the test.
+    """
     record = {"stream": "stdout", "time": "2026-01-01T00:00:00Z"}
     container = site.logs / ("ab" * 32)
     with site.agent(files := FileSource(path=f"{site.logs}/*/*-json.log", envelope="docker")) as agent:

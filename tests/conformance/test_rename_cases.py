@@ -177,7 +177,7 @@ def test_case_039_every_way_to_rotate_loses_nothing_that_lived_for_a_scan(site, 
     """
     Move or copy-truncate, numbers or stamps, nothing kept or all, beyond the first KiB or not: no loss.
 
-    Every file lives for one scan at least.
+    In spirit: every file lives for one scan at least; what lives shorter is not reported as a gap.
     """
     written: list[list[str]] = []
     kept: list[str] = []
