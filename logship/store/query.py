@@ -173,7 +173,7 @@ class _Translator:
             raise self.error(node, str(error)) from None
 
     def field(self, node: tree.SearchField) -> str | None:
-        """Return the condition of `name:…`, of `_exists_:name`, or of `*:*`; raises the error of what has no meaning."""
+        """Return the condition of `name:…`, of `_exists_:name`, or of `*:*`; raises what has no meaning."""
         name = re.sub(r"\\(.)", r"\1", node.name)
         if name == "*" and isinstance(node.expr, tree.Word) and node.expr.value == "*":
             return "true"
