@@ -10,7 +10,7 @@ _JAVA = re.compile(
     r"^(?P<cause>Caused by: )?(?P<type>(?:[a-z_][\w$]*\.)+[A-Z][\w$]*)(?:: (?P<message>.*))?$", re.MULTILINE
 )
 _JAVA_FRAME = re.compile(r"^\s+at [\w.$<>/ @-]+\(", re.MULTILINE)
-_NODE = re.compile(r"(?P<type>[A-Z]\w*(?:Error|Exception|Warning))(?: \[\w+\])?(?:: (?P<message>.*))?")
+_NODE = re.compile(r"(?P<type>\b(?:[A-Z]\w*)?(?:Error|Exception|Warning))(?: \[\w+\])?(?:: (?P<message>.*))?")
 _NODE_FRAME = re.compile(r"^\s+at .+", re.MULTILINE)
 _GO = re.compile(r"^(?:panic|fatal error|runtime error): (?P<message>.*)$", re.MULTILINE)
 _GO_FRAME = re.compile(r"^goroutine \d+ \[", re.MULTILINE)

@@ -275,6 +275,7 @@ second line"""
             "java.io.IOException",
             "disk",
         ),
+        ("node", "m\nError: connect ECONNREFUSED\n    at x (y.js:1:2)", "m", "Error", "connect ECONNREFUSED"),
         ("node", "m\nTypeError: fetch failed\n    at async p (x.js:1:2)", "m", "TypeError", "fetch failed"),
         ("go", "panic: nil map\n\ngoroutine 1 [running]:\nmain.main()", "panic: nil map", "panic", "nil map"),
     ],
