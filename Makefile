@@ -1,6 +1,7 @@
 # make demo    set up, then watch a Dify-shaped stack being shipped and searched
 # make test    the whole test suite, against the real parts (see `make tools`)
 # make bench   events per CPU second and memory, beside a reference loop and rsyslog
+# make conformance  the published cases of log shippers, one by one, with result and time
 # make lint    ruff, mypy, and a docstring for every test
 # make lock    resolve the dependencies again, with hashes
 # make wheel   build dist/*.whl
@@ -11,7 +12,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit bench lint lock wheel tools clean
+.PHONY: help demo test unit bench conformance lint lock wheel tools clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -54,6 +55,9 @@ unit: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
+
+conformance: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m conformance.board
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -53,6 +53,7 @@ class Ledger:
         try:
             if not readonly:
                 directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                _refuse_foreign(path)
                 lock = _take_lock(directory / "lock")
                 path.touch(mode=0o600)
             elif not path.exists():
@@ -218,6 +219,17 @@ class Ledger:
             limit = passed if passed is not None else 1 << 62
             gone = connection.execute(f"DELETE FROM batch WHERE seq <= ? {sealed}", (limit,))  # noqa: S608  # a constant
             return gone.rowcount
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise LedgerError when a ledger is a link, or another user's: it could be changed under the agent's hands."""
+    if path.is_symlink():
+        raise LedgerError(f"{path} is a symbolic link", "move the ledger to its place, or set state_dir to where it is")
+    if path.exists() and path.stat().st_uid != os.geteuid():
+        raise LedgerError(
+            f"{path} belongs to another user (number {path.stat().st_uid})",
+            "run as that user, or chown the state directory",
+        )
 
 
 def _take_lock(path: Path) -> int:

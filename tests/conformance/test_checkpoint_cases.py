@@ -234,3 +234,47 @@ def test_case_073_a_full_disk_loses_nothing(site):
         filler.unlink()
         site.run()
         site.check(lines("first", 100) + noise)
+
+
+DAMAGE = {
+    "garbage": lambda data: b"no database" * len(data),
+    "zeros": lambda data: bytes(len(data)),
+    "truncated": lambda data: data[:5000],
+    "half": lambda data: data[: len(data) // 8192 * 4096],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_case_069_a_damaged_ledger_is_refused_by_name(site, damage):
+    """Garbage, zeros or half a file in place of the ledger: the agent refuses to start and names the file."""
+    site.write("app.log", *lines("line", 2000))
+    site.run()
+    path = site.state / "ledger.db"
+    good = path.read_bytes()
+    path.write_bytes(DAMAGE[damage](good))
+    with pytest.raises(LedgerError, match=str(path)):
+        site.run()
+    path.write_bytes(good)
+    site.run()
+    site.check(lines("line", 2000))
+
+
+def test_case_069_a_ledger_that_is_a_link_or_belongs_to_another_user_is_refused(site):
+    """A ledger that is a symbolic link, or that another user owns, is refused, and its target untouched."""
+    site.write("app.log", "line\n")
+    site.run()
+    path = site.state / "ledger.db"
+    aside = path.rename(site.folder / "aside.db")
+    good = aside.read_bytes()
+    path.symlink_to(aside)
+    with pytest.raises(LedgerError, match=r"ledger\.db is a symbolic link"):
+        site.run()
+    assert good == aside.read_bytes()
+    path.unlink()
+    aside.rename(path)
+    os.chown(path, 65534, 65534)
+    with pytest.raises(LedgerError, match="belongs to another user"):
+        site.run()
+    os.chown(path, os.geteuid(), os.getegid())
+    site.run()
+    site.check(["line"])
