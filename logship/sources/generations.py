@@ -199,6 +199,12 @@ class Generations:
     def finish(self, generation: Generation) -> None:
         """Close a generation that was given whole."""
         generation.finished = True
+        if generation.ref is not None and not generation.opened:
+            log.warning(
+                "file went away while nobody read it: what it held beyond the position, if anything, is lost",
+                path=str(generation.path).encode("utf-8", "backslashreplace").decode(),
+                position=generation.position,
+            )
         self.ready.pop(generation, None)
         self._keep_copies(generation)
         self.handles.close(generation)
