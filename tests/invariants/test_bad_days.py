@@ -102,21 +102,3 @@ def test_an_unreadable_file_is_said_and_read_later(tmp_path):
     log.chmod(0o644)
     assert 0 == subprocess.run(argv, cwd="/", env=env).returncode
     assert ["x"] == [document["message"] for document in stored(tmp_path).values()]
-
-
-def test_a_file_that_vanished_while_stopped_is_said(tmp_path):
-    """When a file was rotated away and deleted while no agent ran, a warning names it and the position."""
-    log = tmp_path / "a.log"
-    log.write_text(LINE.format("first"))
-    assert 0 == tail(tmp_path / "state", log).returncode
-    log.unlink()
-    other = tmp_path / "b.log"
-    other.write_text(LINE.format("second"))
-    config = {"LOGSHIP_INGEST__LINGER_SECONDS": "0.2", "LOGSHIP_INGEST__SCAN_SECONDS": "0.1"}
-    state = str(tmp_path / "state")
-    command = [sys.executable, "-m", "logship", "tail", "--service", "api", "--state-dir", state, str(other)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | config) as process:
-        assert process.stderr is not None
-        said = next(line for line in process.stderr if "went away" in line)
-        process.terminate()
-    assert str(log) in said
