@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import orjson
+import pytest
 from crash.agent import AgentProcess
 
 from logship.ledger.status import status
@@ -30,8 +31,8 @@ class Writer(threading.Thread):
     def run(self) -> None:
         """Write until told to stop."""
         file = self._path.open("a")
-        while not self._stopped.wait(self._chance.random() * 0.02):
-            for _ in range(self._chance.randrange(1, 40)):
+        while not self._stopped.wait(self._chance.random() * 0.1):
+            for _ in range(self._chance.randrange(1, 20)):
                 number = len(self.written)
                 self.written.append(f"event {number}")
                 file.write(f"2025-11-20 08:00:07.{number % 1000:03d} INFO [T] [a.py:1]  - event {number}\n")
@@ -40,7 +41,7 @@ class Writer(threading.Thread):
                 if self._chance.random() < 0.1:
                     file.flush()
             file.flush()
-            if file.tell() > 60_000:
+            if file.tell() > 20_000:
                 file.close()
                 for backup in range(49, 0, -1):
                     old = self._path.with_name(f"server.log.{backup}")
@@ -69,6 +70,7 @@ def in_elasticsearch(client, stream: str) -> Counter:
     return found
 
 
+@pytest.mark.timeout(1800)
 def test_kill_9_at_random_moments_loses_and_doubles_nothing(tmp_path, elasticsearch_url, elasticsearch, namespace):
     """The multiset of documents equals the multiset of lines written, after many kills with rotation."""
     seed = int(os.environ.get("LOGSHIP_TEST_SEED", str(random.randrange(1 << 32))))
