@@ -30,6 +30,9 @@ from logship.store.archiver import Archiver
 
 log = structlog.get_logger()
 
+#: Seconds that a stop waits for an answer that is under way.
+_PATIENCE = 5.0
+
 OnBatch = Callable[[StoredBatch], None]
 
 
@@ -76,9 +79,15 @@ class Agent:
             self._guarded(lambda: self._ingest.run(stop, self._bell), stop)
         finally:
             stop.set()
+            patience = time.monotonic() + _PATIENCE
             for thread in threads:
-                thread.join()
-            self.close()
+                thread.join(max(patience - time.monotonic(), 0.0))
+            unanswered = any(thread.is_alive() for thread in threads)
+            # What is not settled is sent again at the next start, and known by its ids. The thread that waits for the
+            # answer ends with the process, and so do the connections and the ledger that it still holds.
+            self.close(leave=unanswered)
+        if unanswered:
+            log.warning("stopped with a request unanswered; its documents are sent again at the next start")
         if self._fault:
             raise self._fault
         log.info("agent stopped")
@@ -89,7 +98,7 @@ class Agent:
 
         Raises DeliveryError when a sink did not take everything within
         `deadline` seconds or refused documents, AccountingError when the books
-        do not close.
+        do not close, LogshipError when there were files that could not be read.
         """
         stop = threading.Event()
         begin = self._newest()
@@ -111,18 +120,20 @@ class Agent:
             late = [courier.sink.name for courier in couriers if not courier.drain(time.monotonic() + deadline)]
             self._seal(wait=True)
             self._settle_accounts(late)
+            self._settle_files()
         finally:
             self.close()
 
-    def close(self) -> None:
-        """Let go of files, connections and the ledger."""
+    def close(self, *, leave: bool = False) -> None:
+        """Let go of files, connections and the ledger; with `leave` not of the last two, which are still in use."""
         self._watcher.close()
-        for sink in self._sinks:
-            sink.close()
         if self._archiver:
             self._archiver.close()
         self._tailer.close()
-        self.ledger.close()
+        if not leave:
+            for sink in self._sinks:
+                sink.close()
+            self.ledger.close()
 
     def _courier(self, sink: Sink, stop: threading.Event) -> Courier:
         return Courier(self.ledger, sink, stop, replay=Replay(self.ledger, sink))
@@ -147,6 +158,15 @@ class Agent:
             raise DeliveryError("; ".join(refused), "see `logship rejected list`")
         if not books.closes:
             raise AccountingError("; ".join(books.problems))
+
+    def _settle_files(self) -> None:
+        for path in self._tailer.unfinished():
+            log.warning("last line has no end yet, and waits for it", path=path)
+        if unreadable := self._tailer.unreadable():
+            raise LogshipError(
+                "; ".join(f"{path}: {reason}" for path, reason in unreadable.items()),
+                "all else was read and delivered; check the owner and the mode of these",
+            )
 
     def _guarded(self, work: Callable[[], object], stop: threading.Event) -> None:
         try:

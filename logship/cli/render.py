@@ -50,7 +50,8 @@ def colours(stream: Any = None) -> bool:  # noqa: ANN401
 
 def terminal(stream: Any = None) -> bool:  # noqa: ANN401
     """Say whether somebody looks at it."""
-    return bool((stream or sys.stdout).isatty())
+    looked_at = stream or sys.stdout  # None where descriptor 1 is closed
+    return looked_at is not None and bool(looked_at.isatty())
 
 
 def field(document: Document, name: str) -> Any:  # noqa: ANN401

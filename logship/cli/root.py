@@ -55,7 +55,8 @@ class Root(Group):
         """Run a command; every way it can fail ends in one clean line."""
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()  # a reader that has gone away shows here, not in the interpreter's last breath
+            if sys.stdout is not None:
+                sys.stdout.flush()  # a reader that has gone away shows here, not in the interpreter's last breath
             return result
         except (click.ClickException, click.exceptions.Exit):
             raise

@@ -48,12 +48,12 @@ def search(
     QUERY is a Lucene query string, as in Kibana: field:value, "a phrase", ranges [a TO b],
     wildcards, AND, OR, NOT. Bare words search the message. Without QUERY everything matches.
     """
-    names = [name.strip() for name in (fields or "").split(",") if name.strip()]
-    text = " ".join(query) or "*"
+    names = [name.strip() for name in _text(fields or "").split(",") if name.strip()]
+    text = _text(" ".join(query)) or "*"
     directory = state_dir(ctx)
     from logship.store.search import Scope, Search
 
-    scope = Scope(_moment("--since", since), _moment("--until", until), services)
+    scope = Scope(_moment("--since", since), _moment("--until", until), tuple(map(_text, services)))
     found = Search(directory)
     if count:
         number = found.count(text, scope)
@@ -63,11 +63,16 @@ def search(
     for hit in found.hits(text, scope, limit=limit, reverse=reverse):
         if as_json:
             shown = {name: render.field(hit.document, name) for name in names} if names else hit.document
-            click.echo(render.as_json({"_id": hit.id, **shown}))
+            click.echo(render.as_json({"_id": hit.id} | shown | {"_id": hit.id}))
         elif names:
-            click.echo(render.cells(hit.document, names))
+            click.echo(render.cells({**hit.document, "_id": hit.id}, names))
         else:
             click.echo(render.event(hit.document, colour), color=colour or None)
+
+
+def _text(given: str) -> str:
+    """Return an argument with the bytes that are no UTF-8 replaced: no document holds them."""
+    return given.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _moment(option: str, text: str | None) -> datetime | None:

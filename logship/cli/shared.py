@@ -26,7 +26,7 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Path | None) ->
 
 def _options() -> list[click.Parameter]:
     def option(name: str, what: str, metavar: str) -> click.Option:
-        path = click.Path(path_type=Path)
+        path = click.Path(path_type=Path, readable=False)  # who opens it says what is wrong
         return click.Option([name], type=path, metavar=metavar, expose_value=False, callback=_remember, help=what)
 
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import sys
@@ -63,8 +64,11 @@ def tail(
 
     from logship import log
     from logship.app import build
+    from logship.sources.configured import require
 
     log.configure(settings.log.level, settings.log.format)
+    if once:
+        require(paths)
     stop = threading.Event()
     live = _live(output, stop, frozenset() if paths else frozenset(service), level, pattern)
     agent = build(settings, paths=list(paths), service="".join(service) if paths else "", envelope=envelope)
@@ -93,7 +97,7 @@ def _live(
     if output == "none":
         return None
     return Live(
-        sys.stdout.buffer,
+        sys.stdout.buffer if sys.stdout is not None else io.BytesIO(),
         stop,
         output="json" if output == "json" else "text",
         colour=render.colours(),

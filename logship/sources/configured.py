@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,11 +21,24 @@ _COMPRESSED = ("*.gz", "*.zst", "*.bz2", "*.xz")
 
 
 def given(paths: Sequence[str], *, service: str, envelope: Wrapping, zone: str) -> PathPatterns:
-    """Find the files of a command line; raises ConfigError when one that is no glob does not exist."""
-    missing = [path for path in paths if not any(mark in path for mark in "*?[") and not Path(path).exists()]
+    """Find the files of a command line; raises ConfigError when one that is no glob does not exist, or is no file."""
+    named = [path for path in paths if Path(path).exists()]
+    missing = [path for path in paths if path not in named and not glob.has_magic(path)]
     if missing:
         raise ConfigError(f"no such file: {', '.join(missing)}", "quote a glob that is to match files made later")
-    return PathPatterns([_absolute(path) for path in paths], service=service, envelope=_known(envelope), zone=zone)
+    others = [path for path in named if not Path(path).is_file()]
+    if others:
+        raise ConfigError(f"not a file: {', '.join(others)}", "name files, or a glob such as 'logs/*.log'")
+    # A name that exists is not a glob, whatever its signs.
+    patterns = [glob.escape(_absolute(path)) if path in named else _absolute(path) for path in paths]
+    return PathPatterns(patterns, service=service, envelope=_known(envelope), zone=zone)
+
+
+def require(paths: Sequence[str]) -> None:
+    """Raise ConfigError when a glob matches nothing, for a reader that does not wait for files made later."""
+    absent = [path for path in paths if not Path(path).exists() and not glob.glob(path, recursive=True)]  # noqa: PTH207
+    if absent:
+        raise ConfigError(f"no file matches: {', '.join(absent)}", "without --once the agent waits for one")
 
 
 def files(path: str, exclude: Sequence[str], *, service: str, envelope: Wrapping, zone: str) -> PathPatterns:

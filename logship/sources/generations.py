@@ -30,6 +30,8 @@ class Generations:
     def __init__(self, ledger: Ledger, rows: Iterable[FileRow], open_files: int | None = None) -> None:
         self._ledger = ledger
         self._warned: set[str] = set()
+        #: Files that could not be read when it was last tried, and why.
+        self.unreadable: dict[str, str] = {}
         #: The generation that is in each file, by device and inode.
         self.current: dict[tuple[int, int], Generation] = {}
         #: Those that the ledger has open, by file id.
@@ -77,13 +79,19 @@ class Generations:
         except FileNotFoundError:
             return False
         except OSError as error:
-            self.warn(str(generation.path), error.strerror or str(error))
+            self.fail(str(generation.path), error)
             self.handles.close(generation)
             return False
         self._warned.discard(str(generation.path))
+        self.unreadable.pop(str(generation.path), None)
         if not same:
             self.rewrite(generation)
         return same
+
+    def fail(self, path: str, error: OSError) -> None:
+        """Note that a file could not be read, and say so once."""
+        self.unreadable[path] = error.strerror or str(error)
+        self.warn(path, self.unreadable[path])
 
     def warn(self, path: str, reason: str) -> None:
         """Say once that a file cannot be read; every scan tries again."""

@@ -78,6 +78,14 @@ class Tailer:
         generation = self._files.registered.get(file_id)
         return generation.tail(position) if generation is not None else b""
 
+    def unreadable(self) -> dict[str, str]:
+        """Return why files that are there could not be read when it was last tried, by path."""
+        return dict(self._files.unreadable)
+
+    def unfinished(self) -> list[str]:
+        """Return the paths of files whose last line has no end yet, and was not read."""
+        return [str(known.path) for known in self._files.current.values() if known.partial and known.copy_of is None]
+
     @property
     def ready(self) -> bool:
         """Tell whether `read` may have more to give before the next scan."""
@@ -137,7 +145,7 @@ class Tailer:
         try:
             step(subject, *arguments)
         except OSError as error:
-            self._files.warn(str(subject.path), error.strerror or str(error))
+            self._files.fail(str(subject.path), error)
 
     def _seen(self) -> dict[tuple[int, int], tuple[Found, os.stat_result]]:
         """Return the regular files there are, each once, whatever number of names it has."""
@@ -225,7 +233,7 @@ class Tailer:
             self._files.rewrite(generation)
             return None
         except OSError as error:
-            self._files.warn(str(generation.path), error.strerror or str(error))
+            self._files.fail(str(generation.path), error)
             self._files.handles.close(generation)
         generation.stamp = (0, 0)  # so that the next scan tries again
         return None

@@ -234,3 +234,19 @@ def test_colours_are_for_terminals_and_not_with_no_color(state):
     """A terminal gets colours; NO_COLOR or a pipe does not."""
     assert "\x1b[38;5;" in on_terminal(80, "search", "--state-dir", state)
     assert "\x1b[" not in on_terminal(80, "search", "--state-dir", state, NO_COLOR="1")
+
+
+def test_search_shows_the_id_among_the_fields(run, state):
+    """`_id` can be asked for like a field, as text and as JSON."""
+    (document,) = run("search", "cache", "--json", "--fields", "_id,message", "--state-dir", state).output.splitlines()
+    identifier = json.loads(document)["_id"]
+    assert identifier.endswith("-0")
+    shown = run("search", "cache", "--fields", "_id,message", "--state-dir", state).output
+    assert shown.split("\t")[0] == identifier
+
+
+def test_search_takes_arguments_that_are_no_utf8(state):
+    """Bytes that no document can hold find nothing, and are no bug."""
+    words = [sys.executable, "-m", "logship", "search", b"caf\xe9", "--count", "--state-dir", str(state)]
+    done = subprocess.run(words, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, b"0\n"), done.stderr

@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -163,3 +164,65 @@ def test_the_agent_never_loads_duckdb(tmp_path, log):
     words = command(tmp_path / "state", "--once", "--service", "api", log)[3:]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert done.stdout == "[]\n", done.stderr
+
+
+@pytest.mark.usefixtures("log")
+def test_once_names_what_it_could_not_read(tmp_path):
+    """A file that cannot be read makes --once end with 1 and its name, when all else was delivered."""
+    (tmp_path / "broken.log").symlink_to("/proc/self/mem")
+    done = tail(tmp_path, "--once", "--output", "json", tmp_path / "*.log")
+    assert done.returncode == 1
+    assert "/mem: " in done.stderr
+    assert len(done.stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("path", ["", "nothing*.log"])
+def test_once_wants_something_to_read(tmp_path, path):
+    """A directory, or a glob that matches nothing, is an error of --once and not a success."""
+    done = tail(tmp_path, "--once", tmp_path / path)
+    assert done.returncode == 2
+    assert str(tmp_path / path) in done.stderr
+
+
+def test_a_name_that_exists_is_no_glob(tmp_path):
+    """Brackets in the name of a file that exists stand for themselves."""
+    path = tmp_path / "a[1].log"
+    path.write_text("hello\n", "utf-8")
+    done = tail(tmp_path, "--once", "--output", "json", path)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+
+
+def test_once_says_that_a_last_line_has_no_end(tmp_path, log):
+    """A last line without its newline waits for it, and --once says so."""
+    log.write_text(LINES[0] + "\n" + LINES[0], "utf-8")
+    done = tail(tmp_path, "--once", "--output", "json", "--service", "api", log)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+    assert "has no end yet" in done.stderr
+    with log.open("a") as file:
+        file.write("\n")
+    assert len(tail(tmp_path, "--once", "--output", "json", "--service", "api", log).stdout.splitlines()) == 1
+
+
+def test_a_closed_output_is_no_bug(tmp_path, log):
+    """With descriptor 1 closed, as some supervisors leave it, the agent works."""
+    words = ["sh", "-c", '"$@" >&-', "sh", *command(tmp_path / "state", "--once", "--service", "api", log)]
+    done = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_signal_does_not_wait_for_a_server_that_never_answers(tmp_path, log):
+    """A stop leaves an answer that does not come after seconds, far before the request times out."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host = f'["http://127.0.0.1:{server.getsockname()[1]}"]'
+        options = {"LOGSHIP_ELASTICSEARCH__HOSTS": host, "LOGSHIP_ELASTICSEARCH__REQUEST_TIMEOUT": "300"}
+        words = command(tmp_path / "state", "--service", "api", log)
+        with subprocess.Popen(words, stderr=subprocess.PIPE, env=os.environ | options) as process:
+            try:
+                connection, _ = server.accept()
+                process.send_signal(signal.SIGTERM)
+                _, errors = process.communicate(timeout=60)
+            finally:
+                process.kill()
+            connection.close()
+    assert process.returncode == 0, errors
+    assert b"unanswered" in errors
