@@ -11,6 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 
 from logship.ledger.ledger import Ledger
@@ -26,6 +27,17 @@ _SOONEST = 0.2
 
 
 @dataclass(slots=True)
+class _Lent:
+    """First lines of a file that went into an event of the generation before it."""
+
+    #: First byte of them, in the file they were read from.
+    offset: int
+    size: int = 0
+    #: Offset of the event, while it is open.
+    within: int | None = None
+
+
+@dataclass(slots=True)
 class _File:
     """One generation that is being read."""
 
@@ -36,6 +48,16 @@ class _File:
     read: int
     #: Streams that an earlier run had accounted for beyond the position.
     resume: dict[str, int]
+    #: The generation that was rotated away when this one began, while its events may go on here.
+    before: _File | None = None
+    #: What was given to the events of `before`, by stream.
+    lent: dict[str, _Lent] = field(default_factory=dict)
+    #: Streams that have begun an event of their own here, so that nothing more is given.
+    own: set[str] = field(default_factory=set)
+
+    def pending(self) -> dict[str, int]:
+        """Return the offset of the oldest byte of each stream that is not in an event yet."""
+        return self.joiner.pending() | {stream: lent.offset for stream, lent in self.lent.items()}
 
 
 @dataclass(slots=True)
@@ -82,6 +104,8 @@ class Ingest:
         self._files: dict[int, _File] = {}
         #: Files with an event that may still go on.
         self._waiting: set[int] = set()
+        #: Files whose first lines may belong to the generation before.
+        self._borrowers: dict[int, _File] = {}
         #: Secrets redacted since the start, by rule.
         self.redacted: dict[str, int] = {}
 
@@ -120,6 +144,9 @@ class Ingest:
         for number in list(self._waiting):
             file = self._files[number]
             self._add(file, file.joiner.flush(before), datasets, counts)
+        for file in list(self._borrowers.values()):
+            if file.before is not None:
+                self._settle_lent(file, file.before, counts)
         if counts:
             self._commit(datasets, counts)
         return taken > 0
@@ -133,10 +160,63 @@ class Ingest:
                 file.resume = {}
         file.read = chunk.offset + chunk.span
         counts.setdefault(chunk.file.id, _Counts())
+        if file.before is not None:
+            self._lend(file, file.before, lines, now, datasets, counts)
         events = file.joiner.feed(lines, now) if lines.texts else Events()
         self._add(file, events, datasets, counts)
-        if file.joiner.pending():
+        if file.pending():
             self._waiting.add(chunk.file.id)
+
+    def _lend(
+        self,
+        file: _File,
+        before: _File,
+        lines: Lines,
+        now: float,
+        datasets: dict[str, _Dataset],
+        counts: dict[int, _Counts],
+    ) -> None:
+        """Give the first lines of a file to the events that were open when the one before it was rotated away."""
+        self._settle_lent(file, before, counts)
+        while rows := [row for row in before.joiner.goes_on(lines) if lines.streams[row] not in file.own]:
+            given, taken = _pick(lines, rows), set(rows)
+            _keep(lines, [row for row in range(len(lines.texts)) if row not in taken])
+            self._add(before, before.joiner.feed(given, now), datasets, counts)
+            within = before.joiner.pending()
+            for offset, end, stream in zip(given.offsets, given.ends, given.streams, strict=True):
+                lent = file.lent.setdefault(stream, _Lent(offset))
+                lent.size += end - offset
+                lent.within = within.get(stream)
+        begun = set(lines.streams) - file.own
+        file.own |= begun
+        self._add(before, before.joiner.flush(math.inf, begun), datasets, counts)
+
+    def _settle_lent(self, file: _File, before: _File, counts: dict[int, _Counts]) -> None:
+        """Account for lent lines where they were read, as soon as they are in a document."""
+        still_open = before.joiner.pending()
+        for stream, lent in list(file.lent.items()):
+            if lent.within is not None and still_open.get(stream) == lent.within:
+                continue
+            del file.lent[stream]
+            theirs, ours = (counts.setdefault(one.ref.id, _Counts()) for one in (before, file))
+            buckets = ("bytes_documents", "bytes_dropped", "bytes_skipped")
+            bucket = next((name for name in buckets if getattr(theirs, name) >= lent.size), buckets[0])
+            setattr(theirs, bucket, getattr(theirs, bucket) - lent.size)
+            setattr(ours, bucket, getattr(ours, bucket) + lent.size)
+        if not still_open:
+            file.before = None
+            self._borrowers.pop(file.ref.id, None)
+
+    def _predecessor(self, chunk: Chunk) -> _File | None:
+        """Return the generation that a file follows, if events are open in it that may go on."""
+        if chunk.offset:
+            return None
+        path, source = chunk.file.path, chunk.file.source
+        found = [file for file in map(self._files.__getitem__, self._waiting) if file.ref.path == path]
+        last = max(found, key=lambda file: file.ref.id, default=None)
+        if last is None or last.ref.source != source or not self._tailer.rotated(last.ref.id):
+            return None
+        return last
 
     def _open(self, chunk: Chunk) -> _File:
         if len(self._files) >= _KEPT:  # of files that have ended, mostly; the others are bound again
@@ -144,6 +224,9 @@ class Ingest:
         encoder, joiner = self._bind(chunk.file)
         resume = self._tailer.resume.pop(chunk.file.id, {})
         file = _File(chunk.file, encoder, joiner, chunk.offset, resume)
+        if not resume and (before := self._predecessor(chunk)) is not None:
+            file.before = before
+            self._borrowers[chunk.file.id] = file
         joiner.streams |= set(resume)
         self._files[chunk.file.id] = file
         return file
@@ -184,7 +267,7 @@ class Ingest:
         self._tailer.committed(progress)
 
     def _progress(self, file: _File, count: _Counts) -> Progress:
-        pending = file.joiner.pending()
+        pending = file.pending()
         if not pending:
             self._waiting.discard(file.ref.id)
         position = min(pending.values(), default=file.read)
@@ -201,10 +284,21 @@ class Ingest:
 def _skip(lines: Lines, resume: dict[str, int]) -> None:
     """Take out the lines that an earlier run had accounted for."""
     keep = [row for row, stream in enumerate(lines.streams) if lines.offsets[row] >= resume.get(stream, 0)]
-    if len(keep) == len(lines.texts):
-        return
+    if len(keep) < len(lines.texts):
+        _keep(lines, keep)
+
+
+def _keep(lines: Lines, keep: list[int]) -> None:
+    """Take out all lines but some."""
     lines.extra = {new: lines.extra[old] for new, old in enumerate(keep) if old in lines.extra}
     lines.partial = [lines.partial[row] for row in keep] if lines.partial else []
     for name in ("offsets", "ends", "texts", "times", "streams"):
         column = getattr(lines, name)
         setattr(lines, name, [column[row] for row in keep])
+
+
+def _pick(lines: Lines, rows: list[int]) -> Lines:
+    """Return some of the lines."""
+    picked = copy(lines)
+    _keep(picked, rows)
+    return picked

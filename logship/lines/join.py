@@ -9,7 +9,7 @@ stream was quiet.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import sub
@@ -68,18 +68,18 @@ class Joiner:
             self._feed(stream, _only(lines, stream), now, events)
         return _ordered(events)
 
-    def flush(self, before: float) -> Events:
-        """Return the events of streams that were quiet since a time; `inf` for all."""
+    def flush(self, before: float, only: Set[str] | None = None) -> Events:
+        """Return the events of streams that were quiet since a time, `inf` for all; or of `only` some of them."""
         events = Events()
         for stream, part in list(self._parts.items()):
-            if part.touched <= before:
+            if part.touched <= before and (only is None or stream in only):
                 del self._parts[stream]
                 part.extra.setdefault("log.flags", []).append("incomplete")
                 text, end = "".join(part.texts), part.offset + part.size
                 line = Lines([part.offset], [end], [text], [part.time], [stream], [], {0: part.extra})
                 self._join(stream, line, part.touched, events)
         for stream, event in list(self._events.items()):
-            if event.touched <= before:
+            if event.touched <= before and (only is None or stream in only):
                 del self._events[stream]
                 self._emit(stream, event, events)
         return _ordered(events)
@@ -88,6 +88,33 @@ class Joiner:
         """Return the offset of the oldest byte of each stream that is not in an event yet."""
         offsets = {stream: event.offset for stream, event in self._parts.items()}
         return offsets | {stream: event.offset for stream, event in self._events.items()}
+
+    def goes_on(self, lines: Lines) -> list[int]:
+        """
+        Return the rows that what is open here goes on with, were these lines the next.
+
+        Not more than fit into it; and no further than the end of a split line, as what that is decides on the rest.
+        """
+        rows = []
+        for stream in self.pending():
+            own = [row for row, name in enumerate(lines.streams) if name == stream]
+            if stream in self._parts:
+                ends = (place for place, row in enumerate(own, 1) if not (lines.partial and lines.partial[row]))
+                rows += own[: next(ends, len(own))]
+            elif self._starts is not None and self._starts(self._events[stream].texts[0]):
+                rows += self._continuation(self._events[stream], lines, own)
+        return sorted(rows)
+
+    def _continuation(self, event: _Open, lines: Lines, rows: list[int]) -> list[int]:
+        """Return the first rows that are whole lines and begin no event, as many as fit into one that is open."""
+        count, length = len(event.texts), event.length
+        for place, row in enumerate(rows):
+            split = bool(lines.partial) and lines.partial[row]
+            begins = self._starts is not None and self._starts(lines.texts[row])
+            if split or begins or count >= self._max_lines or length >= self._max_bytes:
+                return rows[:place]
+            count, length = count + 1, length + len(lines.texts[row]) + 1
+        return rows
 
     def _feed(self, stream: str, lines: Lines, now: float, events: Events) -> None:
         if any(lines.partial) or stream in self._parts:

@@ -86,6 +86,13 @@ class Tailer:
         """Return the paths of files whose last line has no end yet, and was not read."""
         return [str(known.path) for known in self._files.current.values() if known.partial and known.copy_of is None]
 
+    def rotated(self, file_id: int) -> bool:
+        """Tell whether a file is not any more where it was found, and was read to its end."""
+        known = self._files.registered.get(file_id)
+        if known is None or known.ref is None or known.partial or known.unread:
+            return False
+        return known.final or str(known.path) != known.ref.path
+
     @property
     def ready(self) -> bool:
         """Tell whether `read` may have more to give before the next scan."""
