@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import AbstractContextManager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -100,6 +100,14 @@ def sweep(state_dir: Path, ledger: Ledger) -> list[Path] | None:
     return orphans
 
 
+def _newest(path: Path, last_time: str) -> datetime:
+    document = datetime.fromisoformat(last_time)
+    try:
+        return max(document, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+    except OSError:  # the file is gone already
+        return document
+
+
 def retain(
     state_dir: Path,
     ledger: Ledger,
@@ -111,6 +119,8 @@ def retain(
     """
     Delete the oldest segments beyond an age or a total size; return their paths.
 
+    The age counts from a segment's newest document or from its sealing, whichever is later: old logs that were read
+    just now are kept as long as any others.
     A segment that holds a batch some cursor has not passed stays. The row goes before the file, so a crash in between
     leaves a file for `sweep`, never a row without its file.
     """
@@ -122,7 +132,7 @@ def retain(
         ).fetchall()
         total = sum(size for *_, size in rows)
         for identifier, path, last_time, last_seq, size in rows:
-            old = max_age is not None and datetime.fromisoformat(last_time) < now - max_age
+            old = max_age is not None and _newest(state_dir / path, last_time) < now - max_age
             large = max_bytes is not None and total > max_bytes
             if (old or large) and last_seq <= passed:
                 connection.execute("DELETE FROM segment WHERE id = ?", (identifier,))

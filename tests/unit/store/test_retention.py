@@ -1,5 +1,6 @@
 """What retention deletes, and what it must leave."""
 
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,7 +18,9 @@ def days(ledger, put, tmp_path):
     """Seal one segment for each of five days, 20 to 24 November."""
     for day in range(5):
         put(day * 10, 10, start=START + timedelta(days=day))
-        Archiver(tmp_path, ledger).drain()
+        for made in Archiver(tmp_path, ledger).drain():
+            sealed = (START + timedelta(days=day)).timestamp()
+            os.utime(tmp_path / made.path, (sealed, sealed))
     return ledger
 
 
@@ -73,3 +76,13 @@ def test_a_segment_deleted_before_its_file_is_swept(days, tmp_path):
     days.connection.execute("DELETE FROM segment WHERE id = 1")
     Archiver(tmp_path, days).step(0.0)
     assert left(tmp_path) == ["2025-11-21", "2025-11-22", "2025-11-23", "2025-11-24"]
+
+
+def test_old_logs_that_were_sealed_just_now_are_kept(ledger, put, tmp_path):
+    """The age counts from the sealing when that is later than the documents."""
+    put(0, 10)
+    (made,) = Archiver(tmp_path, ledger).drain()
+    sealed = (NOW - timedelta(days=1)).timestamp()
+    os.utime(tmp_path / made.path, (sealed, sealed))
+    assert retain(tmp_path, ledger, now=NOW, max_age=timedelta(days=3)) == []
+    assert Search(tmp_path).count("") == 10
