@@ -91,7 +91,7 @@ def _tame_collector() -> None:
     Let the cyclic collector run rarely.
 
     Batches are thousands of objects that reference counting frees; looking
-    through them for cycles costs a fifth of the time and finds none.
+    through them for cycles cost some 2 % of the CPU time.
     """
     gc.collect()
     gc.freeze()

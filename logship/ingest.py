@@ -130,7 +130,7 @@ class Ingest:
         if scan or now >= self._next_scan:
             begin = time.process_time()
             self._tailer.scan(now)
-            # Few files are looked at often, many as often as takes one percent of a core.
+            # Few files are looked at often, many as rarely as `scan_every` allows.
             cost = time.process_time() - begin
             self._next_scan = now + min(self._scan_every, max(_SOONEST, cost * 100))
         datasets: dict[str, _Dataset] = {}

@@ -28,7 +28,9 @@ from logship.store.sealed import Sealed, locked, sync_directory
 ROW_GROUP = 20_000
 MAX_BYTES = 32 << 20
 #: Before compression; some logs are mostly repetition.
-MAX_PLAIN = 256 << 20
+MAX_PLAIN = 64 << 20
+#: DuckDB's own limit while it sorts and writes that much.
+MEMORY = "256MB"
 #: What one row group holds at most, so that a few large documents do not fill the memory.
 GROUP_BYTES = 32 << 20
 
@@ -64,7 +66,7 @@ def waiting(ledger: sqlite3.Connection, max_bytes: int) -> dict[str, list[_Waiti
     return chosen
 
 
-def seal(state_dir: Path, *, max_bytes: int = MAX_BYTES, memory: str = engine.MEMORY) -> list[Sealed]:
+def seal(state_dir: Path, *, max_bytes: int = MAX_BYTES, memory: str = MEMORY) -> list[Sealed]:
     """
     Write the oldest unsealed batches into one segment for each dataset.
 
@@ -141,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="logship.store.seal", description=main.__doc__)
     parser.add_argument("state_dir", type=Path)
     parser.add_argument("--max-bytes", type=int, default=MAX_BYTES)
-    parser.add_argument("--memory", default=engine.MEMORY)
+    parser.add_argument("--memory", default=MEMORY)
     options = parser.parse_args(arguments)
     os.umask(0o077)
     segments = options.state_dir / "segments"
