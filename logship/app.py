@@ -11,6 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from logship.agent import Agent
 from logship.config.settings import Settings
 from logship.data import data_path
@@ -25,7 +27,7 @@ from logship.pipeline.redaction import Redactor
 from logship.pipeline.spec import Pipelines, PipelineSpec
 from logship.sources import configured
 from logship.sources.configured import Discovery, Wrapping
-from logship.sources.docker import DockerContainers
+from logship.sources.docker import CONTAINERS_HINT, DockerContainers, unreadable
 from logship.sources.tailer import Tailer
 from logship.sources.watcher import Watcher
 from logship.store.archiver import Archiver
@@ -44,13 +46,8 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
 
     Raises LedgerLocked and the other LedgerErrors, PipelineError and ConfigError.
     """
-    _tame_collector()
     discoveries = _discoveries(settings, paths, service, envelope)
-    if not discoveries:
-        raise ConfigError(
-            "nothing to read: no containers folder, no files and no LOG_FILE",
-            "name files (`logship tail PATH`), or set files, log_file.path or containers.root",
-        )
+    _tame_collector()
     pipelines = Pipelines.load_for_use(data_path("pipelines"), settings.pipelines)
     ledger = Ledger.open(settings.state_dir)
     try:
@@ -150,14 +147,29 @@ def _discoveries(settings: Settings, paths: Sequence[str], service: str, envelop
     if paths:
         return [configured.given(paths, service=service, envelope=envelope, zone=log_file.zone)]
     found: list[Discovery] = []
-    if docker.enabled is True or (docker.enabled == "auto" and docker.root.is_dir()):
-        found.append(DockerContainers(docker.root, tuple(docker.exclude)))
+    why = "containers.enabled is false"
+    if docker.enabled:
+        error = unreadable(docker.root)
+        if error is None:
+            found.append(DockerContainers(docker.root, tuple(docker.exclude)))
+        else:
+            why = f"containers.root {docker.root}: {error.strerror}"
+            if docker.enabled is True:
+                raise ConfigError(why, CONTAINERS_HINT)
+            if isinstance(error, PermissionError):
+                structlog.get_logger().warning("containers are not read", reason=why)
     found += [
         configured.files(one.path, one.exclude, service=one.service, envelope=one.envelope, zone=one.zone)
         for one in settings.files
     ]
     if log_file.path:
         found.append(configured.log_file(log_file.path, service=log_file.service, zone=log_file.zone))
+    if not found:
+        raise ConfigError(
+            f"nothing to read: {why}; no files and no LOG_FILE",
+            "name files (`logship tail PATH`), or set files or log_file.path; containers: run as root, or mount "
+            "Docker's folder at containers.root",
+        )
     return found
 
 

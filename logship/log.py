@@ -38,6 +38,8 @@ _TEXT = frozenset({"document", "documents", "line", "lines_text", "text", "body"
 #: Keys that tell one cause of an event from another.
 _SUBJECT = ("key", "file", "path", "sink", "service", "container", "error")
 _GRAVE = frozenset({"error", "critical", "exception"})
+#: Key of an event's kind, where its name varies; not written.
+_FORM = "_form"
 
 
 def configure(level: Level = "info", format: Format = "auto", stream: TextIO | None = None) -> None:
@@ -107,6 +109,7 @@ class Exceptions:
 
 @dataclass(slots=True)
 class _Window:
+    name: str
     since: float
     seen: int = 0
     held: int = 0
@@ -116,8 +119,9 @@ class Repeats:
     """
     Let the first events of a kind through and count the rest.
 
-    A kind is the event's name and its subject (key, file, sink …). When its
-    window is over, one line says how often it was held back.
+    A kind is the event's name and its subject (key, file, sink …); of a library's
+    line, its form without the numbers in it. When its window is over, one line
+    says how often it was held back.
     """
 
     def __init__(
@@ -136,12 +140,14 @@ class Repeats:
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:  # noqa: ARG002
         """Pass an event on, or drop it."""
+        form = event.pop(_FORM, ())
         if event.get("event") == "repeated":
             return event
-        kind = (method, str(event.get("event")), *(str(event[key]) for key in _SUBJECT if key in event))
+        name = str(event.get("event"))
+        kind = (method, *(form or (name,)), *(str(event[key]) for key in _SUBJECT if key in event))
         with self._lock:
             over = self._take(self._clock() - self._seconds)
-            window = self._windows.setdefault(kind, _Window(self._clock()))
+            window = self._windows.setdefault(kind, _Window(name, self._clock()))
             window.seen += 1
             held = window.seen > self._limit
             window.held += held
@@ -167,7 +173,7 @@ class Repeats:
                 break
             del self._windows[kind]
             if window.held:
-                over.append((kind[1], window.held))
+                over.append((window.name, window.held))
         return over
 
     def _log(self, name: str, times: int) -> None:
@@ -181,7 +187,15 @@ class _Forward(logging.Handler):
         """Log it under the library's name."""
         method = record.levelname.lower() if record.levelno <= logging.ERROR else "error"
         log = structlog.get_logger()
-        getattr(log, method, log.warning)(record.getMessage(), logger=record.name, exc_info=record.exc_info or None)
+        # "failed for 7 times in a row" and "for 8 times" are one thing that repeats.
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        texts = (str(one)[:200] for one in arguments if not isinstance(one, int | float))
+        getattr(log, method, log.warning)(
+            record.getMessage(),
+            logger=record.name,
+            exc_info=record.exc_info or None,
+            **{_FORM: (record.name, str(record.msg), *texts)},
+        )
 
 
 _active: Repeats | None = None

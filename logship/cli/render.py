@@ -146,6 +146,13 @@ def status(found: Status) -> None:
     )  # fmt: skip
     click.echo()
     table(
+        "services",
+        ["service", "events", "unparsed", "share"],
+        [(one.service, one.events, one.unparsed, f"{one.share:.2%}") for one in found.services],
+        numbers=range(1, 4),
+    )
+    click.echo()
+    table(
         "sinks",
         ["sink", "delivered", "duplicate", "rejected", "pending", "last error"],
         [
@@ -169,6 +176,8 @@ def status(found: Status) -> None:
     for one in found.files:
         for rule, count in one.dropped.items():
             click.echo(f"dropped: {count} by {rule} in {visible(one.path)}")
+    if any(one.unparsed for one in found.services):
+        click.echo("unparsed: `logship pipelines unmatched` shows the commonest shapes")
     verdict = _paint(colours(), "closes", fg="green") if found.closes else _paint(colours(), "DOES NOT CLOSE", fg="red")
     click.echo(f"accounting: {verdict}; {found.documents} documents, {found.leaves} leaves in the audit log")
     click.echo(f"state directory: {size(found.size_bytes)}")

@@ -48,6 +48,20 @@ class FileStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """How well the lines of one service are understood, over all its files."""
+
+    service: str
+    events: int
+    unparsed: int
+
+    @property
+    def share(self) -> float:
+        """Return the share of events that no format matched, 0 to 1."""
+        return self.unparsed / self.events if self.events else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class SinkStatus:
     """What became of the documents at one follower."""
 
@@ -79,9 +93,19 @@ class Status:
     leaves: int
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
 
+    @property
+    def services(self) -> list[ServiceStatus]:
+        """Return events and unparsed ones by service."""
+        counts: dict[str, tuple[int, int]] = {}
+        for file in self.files:
+            events, unparsed = counts.get(file.service, (0, 0))
+            counts[file.service] = events + file.events, unparsed + file.unparsed
+        return [ServiceStatus(name, *counts[name]) for name in sorted(counts)]
+
     def as_dict(self) -> dict[str, Any]:
         """Return the status as plain data, for JSON."""
-        return dataclasses.asdict(self)
+        services = [{**dataclasses.asdict(one), "unparsed_share": round(one.share, 6)} for one in self.services]
+        return {**dataclasses.asdict(self), "services": services}
 
 
 def status(state_dir: Path, *, now: datetime | None = None) -> Status:
@@ -171,4 +195,4 @@ def _sink(
     return SinkStatus(name, delivered, duplicate, rejected, sum(pending.values()), error, at)
 
 
-__all__ = ["FileStatus", "SinkStatus", "Status", "status"]
+__all__ = ["FileStatus", "ServiceStatus", "SinkStatus", "Status", "status"]

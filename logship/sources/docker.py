@@ -24,6 +24,11 @@ from logship.sources.discovery import COMPRESSED, Found
 ROOT = Path("/var/lib/docker/containers")
 EXCLUDE = ("logship*",)
 EXCLUDE_LABEL = "logship.exclude"
+#: What to do where the folder of containers cannot be read.
+CONTAINERS_HINT = (
+    "run as root; in a container, mount Docker's folder read-only at containers.root; "
+    "for no containers, containers.enabled: false"
+)
 #: A directory that changed less than this many seconds ago is listed again: two changes can have one time stamp.
 _FRESH = 2.0
 
@@ -61,7 +66,7 @@ class DockerContainers:
 
     def directories(self) -> set[Path]:
         """Return the directory in which a container may appear."""
-        return {self._root} if self._root.is_dir() else set()
+        return set() if unreadable(self._root) else {self._root}
 
     def _files(self, identifier: str, directory: Path) -> list[Found]:
         prefix = f"{identifier}-json.log"
@@ -105,6 +110,15 @@ class DockerContainers:
                 "resource": {"name": service, "type": "service"},
             }
         return Source(service or name or identifier[:12], "docker", image, _zone(details.get("Env")), fields)
+
+
+def unreadable(root: Path) -> OSError | None:
+    """Return why a folder of containers cannot be listed; None when it can."""
+    try:
+        os.scandir(root).close()
+    except OSError as error:
+        return error
+    return None
 
 
 def _list(directory: Path) -> list[os.DirEntry[str]]:

@@ -6,11 +6,13 @@ import pty
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import orjson
 import pytest
 
 from logship.ledger.ledger import Ledger
+from logship.model import Progress, Source
 
 
 def test_search_prints_the_newest_first(run, state):
@@ -100,6 +102,25 @@ def test_status_as_json(run, state):
     found = json.loads(run("status", "--json", "--state-dir", state).output)
     assert found["closes"]
     assert found["sinks"][0]["rejected"] == 1
+    assert found["services"] == [{"service": "api", "events": 3, "unparsed": 0, "unparsed_share": 0.0}]
+
+
+def test_status_shows_the_share_that_no_format_matched(run, state):
+    """Unparsed events are added up by service, over all its files, and the next step is named."""
+    assert "unmatched" not in run("status", "--state-dir", state).output
+    with Ledger.open(state) as ledger:
+        for number, (service, unparsed) in enumerate([("api", 1), ("web", 3)], 5):
+            source = Source(service)
+            row = ledger.register(path=Path(f"/logs/{number}"), device=1, inode=number, head=b"x", source=source)
+            made = Progress(row.ref.id, 9, {}, 9, b"x", lines=5, events=5, bytes_documents=9, unparsed=unparsed)
+            ledger.commit([], [made])
+    output = run("status", "--state-dir", state).output
+    assert ["api\t8\t1\t12.50%", "web\t5\t3\t60.00%"] == [
+        line for line in output.splitlines() if line.endswith("%")
+    ]
+    assert "`logship pipelines unmatched`" in output
+    services = json.loads(run("status", "--json", "--state-dir", state).output)["services"]
+    assert services[1] == {"service": "web", "events": 5, "unparsed": 3, "unparsed_share": 0.6}
 
 
 def test_status_of_books_that_do_not_close_fails(run, state):

@@ -108,6 +108,24 @@ def test_what_libraries_log_arrives_in_the_same_form(lines):
     assert (line["message"], line["logger"], line["level"]) == ("node a is dead", "elastic_transport", "warning")
 
 
+def test_what_a_library_repeats_is_held_back_whatever_its_numbers(lines):
+    """Lines that differ in counts and seconds only are one kind; another node is another kind."""
+    read = lines()
+    for node in ("a", "b"):
+        for times in range(1, 9):
+            logging.getLogger("elastic_transport.node_pool").warning(
+                "Node %r has failed for %i times in a row, putting on %.1f second timeout", node, times, times * 2.0
+            )
+    log.close()
+    written = read()
+    assert [line["message"][:24] for line in written] == [
+        *["Node 'a' has failed for "] * 5, *["Node 'b' has failed for "] * 5, "repeated", "repeated"
+    ]  # fmt: skip
+    assert (3, 3) == tuple(line["times"] for line in written[-2:])
+    assert "failed for 1 times" in written[-2]["of"]
+    assert not any("_form" in line for line in written)
+
+
 class Clock:
     """A clock that is set by hand."""
 
