@@ -2,6 +2,7 @@
 # make test    the whole test suite, against the real parts (see `make tools`)
 # make bench   events per CPU second and memory, beside a reference loop and rsyslog
 # make conformance  the published cases of log shippers, one by one, with result and time
+# make generate  write the index templates and config/fields.md from their tables (elk/fields.yaml)
 # make lint    ruff, mypy, and a docstring for every test
 # make lock    resolve the dependencies again, with hashes
 # make wheel   build dist/*.whl
@@ -12,7 +13,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit bench conformance lint lock wheel tools clean
+.PHONY: help demo test unit bench conformance generate lint lock wheel tools clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -58,6 +59,9 @@ bench: $(VENV)/.dev
 
 conformance: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m conformance.board
+
+generate: $(VENV)/.runtime
+	$(BIN)/python -m logship.elastic.generate
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

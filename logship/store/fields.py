@@ -67,7 +67,9 @@ _KINDS = {
     "process.parent.pid process.thread.id process.exit_code source.port client.port destination.port server.port "
     "url.port source.bytes client.bytes destination.bytes server.bytes network.bytes network.packets "
     "http.response.status_code http.request.bytes http.response.bytes http.request.body.bytes "
-    "http.response.body.bytes gen_ai.usage.input_tokens gen_ai.usage.output_tokens file.size",
+    "http.response.body.bytes gen_ai.usage.input_tokens gen_ai.usage.output_tokens file.size source.as.number "
+    "log.original_length log.nul_bytes log.syslog.priority dify.task.retry_seconds dify.worker.pid "
+    "dify.nginx.connection dify.db.rows logship.chain.index",
     Kind.DOUBLE: "event.risk_score event.risk_score_norm host.cpu.usage",
 }
 KINDS = {name: kind for kind, names in _KINDS.items() for name in names.split()}
