@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -22,7 +22,10 @@ from logship.ingest import Ingest
 from logship.ledger.ledger import Ledger
 from logship.lines.join import Joiner, Starts, compile_starts
 from logship.model import FileRef
+from logship.pipeline.columns import Enrich
 from logship.pipeline.encoder import Compiled, Encoder, compile_pipeline
+from logship.pipeline.enrichment.origin import constants, with_version
+from logship.pipeline.enrichment.user_agent import UserAgents
 from logship.pipeline.redaction import Redactor
 from logship.pipeline.spec import Pipelines, PipelineSpec
 from logship.sources import configured
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from logship.elastic.client import Client
-
-_ECS = "9.2.0"
 
 
 def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", envelope: Wrapping = "auto") -> Agent:
@@ -104,12 +105,14 @@ class Binder:
         self._redactor = redactor
         self._starts: dict[str, tuple[Starts | None, Starts | None]] = {}
         self._compiled: dict[tuple[str, str], Compiled] = {}
-        self._constants: dict[str, Any] = {
-            "ecs": {"version": _ECS},
-            "host": {"name": os.uname().nodename},
-        }
-        if settings.labels:
-            self._constants["labels"] = dict(settings.labels)
+        self._constants = constants(os.uname().nodename, settings.fields, settings.labels)
+        self._enrich: dict[str, Enrich] = {}
+        if settings.enrich.user_agent:
+            self._enrich["user_agent.original"] = UserAgents()
+        if settings.enrich.geoip_databases:
+            from logship.pipeline.enrichment.geo import Places
+
+            self._enrich["source.ip"] = Places(settings.enrich.geoip_databases)
 
     def __call__(self, file: FileRef) -> tuple[Encoder, Joiner]:
         """Return what turns the file's lines to documents."""
@@ -120,11 +123,12 @@ class Binder:
             self._redactor,
             key=file.key,
             compiled=self._compile(spec, file.source.zone),
-            constants=self._constants,
+            constants=with_version(self._constants, file.source.image),
             namespace=self._settings.namespace,
             keep_original=self._settings.keep_original,
             # A container's file is named by its id, which is in the document anyway.
             path="" if file.source.envelope == "docker" and "container" in file.source.fields else file.path,
+            enrich=self._enrich,
         )
         starts, alone = self._patterns(spec)
         options = self._settings.ingest
@@ -151,7 +155,7 @@ def _discoveries(settings: Settings, paths: Sequence[str], service: str, envelop
     if docker.enabled:
         error = unreadable(docker.root)
         if error is None:
-            found.append(DockerContainers(docker.root, tuple(docker.exclude)))
+            found.append(DockerContainers(docker.root, docker.exclude, settings.enrich.container_labels))
         else:
             why = f"containers.root {docker.root}: {error.strerror}"
             if docker.enabled is True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -65,6 +65,24 @@ def _namespace(value: str) -> str:
     return value
 
 
+#: Fields that logship itself sets, or that have an option of their own.
+_RESERVED = re.compile(r"(?:data_stream|ecs|labels)\.|(?:event\.(?:dataset|original)|service\.name)$")
+
+
+def _fields(values: dict[str, Any]) -> dict[str, Any]:
+    for name, value in values.items():
+        if not re.fullmatch(r"[A-Za-z_][\w-]*(?:\.[\w-]+)+", name):
+            raise ValueError(f"must have dotted names such as deployment.environment; {name} is none")
+        if _RESERVED.match(name):
+            raise ValueError(f"must not have {name}: " + ("use labels" if name[0] == "l" else "logship sets it"))
+        if inner := next((other for other in values if other.startswith(f"{name}.")), ""):
+            raise ValueError(f"must not have both {name} and {inner}")
+        items = value if isinstance(value, list) else [value]
+        if not all(isinstance(item, str | int | float) for item in items):
+            raise ValueError(f"{name} must be text, a number, true, false or a list of them")
+    return values
+
+
 _SIZE_SCHEMA = WithJsonSchema(
     {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\s*\d*\.?\d+\s*\w*\s*$"}]}
 )
@@ -72,6 +90,7 @@ Switch = Annotated[Literal["auto", True, False], BeforeValidator(_switch)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Host = Annotated[str, AfterValidator(_host)]
 Namespace = Annotated[str, AfterValidator(_namespace)]
+Fields = Annotated[dict[str, Any], AfterValidator(_fields)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Size = Annotated[ByteSize, Field(gt=0), _SIZE_SCHEMA]
 SizeOrNone = Annotated[ByteSize, Field(ge=0), _SIZE_SCHEMA]
@@ -93,6 +112,18 @@ class Containers(Section):
     exclude: list[str] = Field(
         default=["logship", "logship-*"],
         description="Compose services, container names or images that are not read; * stands for anything.",
+    )
+
+
+class Enrich(Section):
+    """What documents get that their lines do not say."""
+
+    user_agent: bool = Field(default=True, description="Parse user agents into name, version, system and device.")
+    geoip_databases: list[Path] = Field(
+        default=[], description="MaxMind DB files (*.mmdb) for place and network of source.ip."
+    )
+    container_labels: list[str] = Field(
+        default=[], description="Labels of containers that documents carry; * stands for anything."
     )
 
 
@@ -228,6 +259,8 @@ class Settings(BaseSettings):
     )
     namespace: Namespace = Field(default="default", description="Last part of the data streams' names.")
     labels: dict[str, str] = Field(default={}, description="Labels on every document.")
+    fields: Fields = Field(default={}, description="Fields on every document, by their dotted names.")
+    enrich: Enrich = Field(default=Enrich(), description="What documents get that their lines do not say.")
     pipelines: list[Path] = Field(default=[], description="Directories with pipelines of your own; they win by name.")
     elasticsearch: Elasticsearch = Field(default=Elasticsearch(), description="Delivery to Elasticsearch.")
     file_sink: FileSink = Field(default=FileSink(), description="Delivery to a file.")

@@ -12,6 +12,8 @@ import orjson
 
 Column = list[bytes | None]
 Convert = Callable[[Any], object]
+#: Makes one or more named columns of one.
+Enrich = Callable[[Column], list[tuple[str, Column]]]
 
 _GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|µs|μs|ms|s|m(?!s)|h)")
 _GO_UNITS = {"ns": 1, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9, "m": 6e10, "h": 3.6e12}
@@ -60,7 +62,11 @@ def _any(value: object) -> bytes | None:
     return dumps(dumps(value).decode())
 
 
-class _Cached(dict[Any, bytes | None]):
+#: Longer values are not remembered, so that what is remembered is some MB at most.
+_LONGEST = 1000
+
+
+class Cached(dict[Any, bytes | None]):
     """Remembers the JSON of a value; a column repeats few of them."""
 
     def __init__(self, convert: Convert) -> None:
@@ -75,7 +81,8 @@ class _Cached(dict[Any, bytes | None]):
         except (ValueError, TypeError, OverflowError):
             result = None
         encoded = None if result is None else dumps(result)
-        self[value] = encoded
+        if not isinstance(value, str | bytes) or len(value) <= _LONGEST:
+            self[value] = encoded
         return encoded
 
 
@@ -145,7 +152,7 @@ class Field:
         elif kind == "trace":
             self.parts = [(name, "trace"), ("http.request.id", "request_id")]
             self._plain = name
-        self._caches = {part: _Cached(_SIMPLE[part]) for _, part in self.parts if part in _SIMPLE}
+        self._caches = {part: Cached(_SIMPLE[part]) for _, part in self.parts if part in _SIMPLE}
 
     def columns(self, values: Sequence[Any]) -> list[tuple[str, Column]]:
         """Return the columns that a column of texts becomes."""

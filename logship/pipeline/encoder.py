@@ -18,11 +18,11 @@ import orjson
 
 from logship.model import Events, Source
 from logship.pipeline import exceptions
-from logship.pipeline.columns import Column, dumps
+from logship.pipeline.columns import Column, Enrich, dumps
 from logship.pipeline.columns import texts as texts_of
 from logship.pipeline.formats import JsonFormat, Messages, Parsed, RegexFormat
 from logship.pipeline.spec import PipelineSpec
-from logship.pipeline.template import Templates, put
+from logship.pipeline.template import Templates, merge, put
 
 KeepOriginal = Literal["never", "unparsed", "always"]
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?Z")
@@ -94,10 +94,13 @@ class Encoder:
         namespace: str = "default",
         keep_original: KeepOriginal = "unparsed",
         path: str = "",
+        enrich: Mapping[str, Enrich] | None = None,
     ) -> None:
         self.dataset = spec.dataset or f"dify.{_NO_DATASET.sub('_', source.service.lower()) or 'unknown'}"
         self._redactor = redactor
         self._keep = keep_original
+        #: What makes more of a field, by the field's name.
+        self._enrich = enrich or {}
         common = _constants(source, self.dataset, namespace, path, constants)
         compiled = compiled or compile_pipeline(spec, source.zone)
         self._formats, self._messages = compiled.formats, compiled.messages
@@ -157,7 +160,8 @@ class Encoder:
         extras = self._extras(parsed, form, rules, own)
         times = parsed.times
         columns: list[tuple[str, Column]] = [("@timestamp", texts_of(times)), ("message", texts_of(messages))]
-        columns += parsed.columns
+        for name, column in parsed.columns:
+            columns += self._enrich[name](column) if name in self._enrich else [(name, column)]
         if any(events.streams):
             names = {stream: dumps(stream) if stream else None for stream in set(events.streams)}
             columns.append(("stream", [names[events.streams[row]] for row in rows]))
@@ -207,6 +211,9 @@ class Encoder:
                         extras.setdefault(position, {}).update({key: dumps(value) for key, value in error.items()})
         if rules:
             for position, found in rules.find(messages).items():
+                for name in rules.names & self._enrich.keys() & found.keys():
+                    made = self._enrich[name]([found.pop(name)])
+                    found.update({field: value for field, (value,) in made if value is not None})
                 extras[position] = found | extras.get(position, {})
         return extras
 
@@ -313,9 +320,10 @@ def _coalesced(columns: list[tuple[str, Column]]) -> list[tuple[str, Column]]:
 def _constants(
     source: Source, dataset: str, namespace: str, path: str, constants: Mapping[str, Any]
 ) -> dict[str, Any]:
-    tree: dict[str, Any] = copy.deepcopy(dict(constants))
+    tree: dict[str, Any] = {}
     for name, value in source.fields.items():
         put(tree, name, copy.deepcopy(value))
+    merge(tree, copy.deepcopy(dict(constants)))
     put(tree, "service.name", source.service)
     put(tree, "event.dataset", dataset)
     put(tree, "data_stream", {"type": "logs", "dataset": dataset, "namespace": namespace})

@@ -62,6 +62,8 @@ class Explainer:
             if extra := events.extra.get(row):
                 steps.append(("lines", ", ".join(f"{name}={value}" for name, value in extra.items())))
             steps += self._reasons(text, events.times[row], document)
+            if added := _added(orjson.loads(document) if document else {}):
+                steps.append(("enriched", added))
             if encoded.redacted:
                 counts = sorted(encoded.redacted.items())
                 steps.append(("redacted", ", ".join(f"{rule} {count}" for rule, count in counts)))
@@ -117,6 +119,14 @@ def _rule(rules: Sequence[MessageRule], message: str) -> MessageRule | None:
         if any(literal in message for literal in literals) and re.match(rule.match, message, re.ASCII):
             return rule
     return None
+
+
+def _added(document: dict[str, Any]) -> str:
+    """Say what was made of user agent and address."""
+    agent = [f"user_agent.{name}" for name in document.get("user_agent", {}) if name != "original"]
+    place = [f"source.{name}" for name in ("geo", "as") if name in document.get("source", {})]
+    made = ((agent, "user_agent.original"), (place, "source.ip"))
+    return "; ".join(f"{', '.join(names)} from {origin}" for names, origin in made if names)
 
 
 def _names(rule: MessageRule) -> list[str]:

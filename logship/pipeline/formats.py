@@ -248,6 +248,8 @@ class Messages:
     def __init__(self, rules: Sequence[MessageRule]) -> None:
         self._specs = rules
         self._always = any("" in _literals(rule) for rule in rules)
+        #: Fields that any rule may add.
+        self.names = {target.partition(":")[0] for rule in rules for target in rule.fields.values()}
 
     @cached_property
     def _rules(self) -> list[tuple[tuple[str, ...], re.Pattern[str], list[tuple[str, Field]], dict[str, bytes]]]:

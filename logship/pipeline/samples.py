@@ -12,6 +12,7 @@ from logship.lines.envelope import unwrap
 from logship.lines.join import Joiner, compile_starts
 from logship.model import Chunk, FileRef, Source
 from logship.pipeline.encoder import Encoder, Redaction
+from logship.pipeline.enrichment.user_agent import UserAgents
 from logship.pipeline.spec import PipelineSpec, Sample
 
 
@@ -30,7 +31,7 @@ def documents(spec: PipelineSpec, source: Source, text: str, redactor: Redaction
     """Return the documents that some lines become, by the code that the agent runs."""
     data = text.encode()
     ref = FileRef(1, "sample", "", source)
-    encoder = Encoder(spec, source, redactor, key=ref.key, constants={})
+    encoder = Encoder(spec, source, redactor, key=ref.key, constants={}, enrich={"user_agent.original": UserAgents()})
     joiner = Joiner(compile_starts(spec.starts), compile_starts(spec.alone))
     lines = unwrap(Chunk(ref, 0, data, len(data)))
     events = joiner.feed(lines, 0)

@@ -25,7 +25,7 @@ class Template:
         tree: dict[str, Any] = {}
         for number, name in enumerate(fields):
             put(tree, name, f"\0{number}\0")
-        _merge(tree, constants)
+        merge(tree, constants)
         parts = _SLOT.split(dumps(tree).replace(b"%", b"%%"))
         action = b'{"create":{"_id":"%b-%%d"}}\n' % key.encode()
         self._form = action + b"%b".join(parts[::2]) + b"\n"
@@ -87,9 +87,10 @@ def put(tree: dict[str, Any], name: str, value: object) -> None:
         tree[leaf] = value
 
 
-def _merge(tree: dict[str, Any], constants: Mapping[str, Any]) -> None:
+def merge(tree: dict[str, Any], constants: Mapping[str, Any]) -> None:
+    """Fill in what nested objects do not have yet."""
     for name, value in constants.items():
         if isinstance(value, Mapping) and isinstance(tree.get(name), dict):
-            _merge(tree[name], value)
+            merge(tree[name], value)
         else:
             tree.setdefault(name, value)

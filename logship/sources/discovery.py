@@ -13,6 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePath
 
 from logship.model import Envelope, Source
+from logship.sources import kubernetes
 
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip")
 _DOCKER_RECORD = b'{"log":'
@@ -81,7 +82,9 @@ class PathPatterns:
             self._settled[path] = None
             return None
         envelope = self._envelope or detect_envelope(path)
-        found = Found(Path(path), Source(self._service or service_of(path), envelope or "plain", zone=self._zone))
+        container, fields = kubernetes.describe(path)
+        service = self._service or container or service_of(path)
+        found = Found(Path(path), Source(service, envelope or "plain", zone=self._zone, fields=fields))
         if envelope is not None:
             self._settled[path] = found
         return found

@@ -44,9 +44,13 @@ class _Seen:
 class DockerContainers:
     """Find the log files of containers, each time it is called; a directory that did not change is not listed again."""
 
-    def __init__(self, root: Path = ROOT, exclude_names: Sequence[str] = EXCLUDE) -> None:
+    def __init__(
+        self, root: Path = ROOT, exclude_names: Sequence[str] = EXCLUDE, keep_labels: Sequence[str] = ()
+    ) -> None:
         self._root = root
         self._exclude = exclude_names
+        #: Names of labels that documents carry; `*` stands for anything.
+        self._keep = keep_labels
         self._seen: dict[str, _Seen] = {}
 
     def __call__(self) -> list[Found]:
@@ -109,6 +113,14 @@ class DockerContainers:
                 "namespace": project,
                 "resource": {"name": service, "type": "service"},
             }
+        kept = {
+            # ECS wants no dots in a label's name.
+            label.replace(".", "_"): _text(value)
+            for label, value in labels.items()
+            if any(fnmatch(label, pattern) for pattern in self._keep)
+        }
+        if kept:
+            fields["labels"] = kept
         return Source(service or name or identifier[:12], "docker", image, _zone(details.get("Env")), fields)
 
 

@@ -51,6 +51,24 @@ def mistakes(directory: Path, text: str, environ: dict[str, str] | None = None) 
             "files:\n  - path: /a\n    zone: Mars/Base\n",
             "c.yaml line 3: files[0].zone is 'Mars/Base'; must be an IANA time zone such as UTC or Asia/Shanghai",
         ),
+        (
+            "fields:\n  team: search\n",
+            "c.yaml line 1: fields is {'team': 'search'}; must have dotted names such as deployment.environment; "
+            "team is none",
+        ),
+        (
+            "fields: {event.dataset: x}\n",
+            "c.yaml line 1: fields is {'event.dataset': 'x'}; must not have event.dataset: logship sets it",
+        ),
+        (
+            "fields: {a.b: 1, a.b.c: 2}\n",
+            "c.yaml line 1: fields is {'a.b': 1, 'a.b.c': 2}; must not have both a.b and a.b.c",
+        ),
+        (
+            "fields:\n  deployment.environment: {name: prod}\n",
+            "c.yaml line 1: fields is {'deployment.environment': {'name': 'prod'}}; deployment.environment must be "
+            "text, a number, true, false or a list of them",
+        ),
         ("containers: 5\n", "c.yaml line 1: containers is 5; must be a mapping of names to values"),
         (
             "namespace: A-B\n",

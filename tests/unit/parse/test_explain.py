@@ -63,3 +63,12 @@ def test_what_no_format_knows_says_what_was_tried(offline):
     """The formats are listed in the order they were tried."""
     (one,) = explained(offline, "?", service="redis")
     assert dict(one.steps)["format"].startswith("none; tried text")
+
+
+def test_what_was_added_is_named(offline):
+    """Fields that were made of a user agent are told, with where they came from."""
+    line = '203.0.113.9 - - [20/Nov/2025:08:03:10 +0000] "GET /apps HTTP/1.1" 200 5 "-" "curl/8.5.0" "-"'
+    (one,) = explained(offline, line, service="nginx")
+    assert dict(one.steps)["enriched"] == "user_agent.name, user_agent.version from user_agent.original"
+    (plain,) = explained(offline, LINES[0], service="api")
+    assert "enriched" not in dict(plain.steps)

@@ -72,6 +72,15 @@ def test_without_a_readable_configuration(tmp_path: Path, broken: str | None) ->
     ]
 
 
+def test_chosen_labels_are_kept(tmp_path: Path) -> None:
+    """Labels that the operator names are fields, without dots in their names; all others are not."""
+    labels = {"com.example.team": "search", "com.example.cost.center": "7", "maintainer": "somebody"}
+    container(tmp_path, ID, config(**labels))
+    found = DockerContainers(tmp_path, keep_labels=["com.example.team", "*.cost.*"])()
+    assert found[0].source.fields["labels"] == {"com_example_team": "search", "com_example_cost_center": "7"}
+    assert "labels" not in DockerContainers(tmp_path)()[0].source.fields
+
+
 def test_without_compose(tmp_path: Path) -> None:
     """A container outside compose is known by its name."""
     container(tmp_path, ID, config("") | {"Name": "/lonely"})
