@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -48,7 +47,6 @@ class Agent:
         sinks: Sequence[Sink],
         archiver: Archiver | None,
         *,
-        directories: Callable[[], Iterable[Path]],
         bell: threading.Event,
     ) -> None:
         self.ledger = ledger
@@ -57,7 +55,6 @@ class Agent:
         self._watcher = watcher
         self._sinks = sinks
         self._archiver = archiver
-        self._directories = directories
         self._bell = bell
         self._fault: BaseException | None = None
 
@@ -184,7 +181,6 @@ class Agent:
         """Seal, prune and carry out requests, every two seconds."""
         archive = self._archiver is not None
         while not stop.is_set():
-            self._watcher.watch(self._directories())
             try:
                 rejects.requests(self.ledger)
                 if self._archiver:

@@ -58,17 +58,19 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
             key=_installation_key(settings.state_dir),
         )
         options = settings.ingest
+        bell = threading.Event()
+        watcher = Watcher(bell)
         tailer = Tailer(
             ledger,
             lambda: (found for discovery in discoveries for found in discovery()),
             chunk=options.chunk_bytes,
             line_limit=options.max_line_bytes,
             quiet=options.linger_seconds,
+            watcher=watcher,
+            directories=lambda: {directory for discovery in discoveries for directory in discovery.directories()},
         )
         bind = Binder(settings, pipelines, redactor)
         ingest = Ingest(ledger, tailer, bind, quiet=options.quiet_seconds, scan_every=options.scan_seconds)
-        bell = threading.Event()
-        watcher = Watcher(bell)
         return Agent(
             ledger,
             tailer,
@@ -76,7 +78,6 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
             watcher,
             _sinks(settings),
             _archiver(settings, ledger),
-            directories=lambda: {directory for discovery in discoveries for directory in discovery.directories()},
             bell=bell,
         )
     except BaseException:

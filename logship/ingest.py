@@ -21,7 +21,9 @@ from logship.model import Batch, Chunk, Events, FileRef, Lines, Progress
 from logship.pipeline.encoder import Encoder
 from logship.sources.tailer import Tailer
 
-_KEPT = 2000
+_KEPT = 1000
+#: Seconds after which what a file was bound to is let go, if it was not read and has no event open.
+_UNUSED = 30.0
 #: Seconds between two scans, at least.
 _SOONEST = 0.2
 
@@ -46,6 +48,8 @@ class _File:
     joiner: Joiner
     #: Logical offset just after the last byte read.
     read: int
+    #: When it was last read.
+    used: float
     #: Streams that an earlier run had accounted for beyond the position.
     resume: dict[str, int]
     #: The generation that was rotated away when this one began, while its events may go on here.
@@ -100,7 +104,7 @@ class Ingest:
         self._quiet = quiet
         self._scan_every = scan_every
         self._batch_bytes = batch_bytes
-        self._next_scan = -math.inf
+        self._next_scan = self._next_release = -math.inf
         self._files: dict[int, _File] = {}
         #: Files with an event that may still go on.
         self._waiting: set[int] = set()
@@ -133,6 +137,9 @@ class Ingest:
             # Few files are looked at often, many as rarely as `scan_every` allows.
             cost = time.process_time() - begin
             self._next_scan = now + min(self._scan_every, max(_SOONEST, cost * 100))
+            if now >= self._next_release:
+                self._next_release = now + _UNUSED
+                self._release(now - _UNUSED)
         datasets: dict[str, _Dataset] = {}
         counts: dict[int, _Counts] = {}
         taken = 0
@@ -152,7 +159,8 @@ class Ingest:
         return taken > 0
 
     def _read(self, chunk: Chunk, now: float, datasets: dict[str, _Dataset], counts: dict[int, _Counts]) -> None:
-        file = self._files.get(chunk.file.id) or self._open(chunk)
+        file = self._files.get(chunk.file.id) or self._open(chunk, now)
+        file.used = now
         lines = unwrap(chunk)
         if file.resume:
             _skip(lines, file.resume)
@@ -218,12 +226,18 @@ class Ingest:
             return None
         return last
 
-    def _open(self, chunk: Chunk) -> _File:
-        if len(self._files) >= _KEPT:  # of files that have ended, mostly; the others are bound again
-            self._files = {number: file for number, file in self._files.items() if number in self._waiting}
+    def _release(self, before: float) -> None:
+        """Let go of what files were bound to that were not read since; they are bound again when they are."""
+        self._files = {
+            number: file for number, file in self._files.items() if file.used >= before or number in self._waiting
+        }
+
+    def _open(self, chunk: Chunk, now: float) -> _File:
+        if len(self._files) >= _KEPT:
+            self._release(now)
         encoder, joiner = self._bind(chunk.file)
         resume = self._tailer.resume.pop(chunk.file.id, {})
-        file = _File(chunk.file, encoder, joiner, chunk.offset, resume)
+        file = _File(chunk.file, encoder, joiner, chunk.offset, now, resume)
         if not resume and (before := self._predecessor(chunk)) is not None:
             file.before = before
             self._borrowers[chunk.file.id] = file

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import orjson
@@ -104,8 +105,9 @@ class Encoder:
         common = _constants(source, self.dataset, namespace, path, constants)
         compiled = compiled or compile_pipeline(spec, source.zone)
         self._formats, self._messages = compiled.formats, compiled.messages
-        self._templates = [Templates(_with(common, form.set), key) for form in spec.formats]
-        self._raw = Templates(_with(common, {"tags": ["unparsed"]}), key)
+        # A tree of constants is made when a template is: of most files, most formats never occur.
+        self._templates = [Templates(partial(_with, common, form.set), key) for form in spec.formats]
+        self._raw = Templates(partial(_with, common, {"tags": ["unparsed"]}), key)
         self._drops = [
             (rule.name, rule.format, re.compile(rule.match, re.ASCII)) for rule in spec.drop if rule.enabled
         ]

@@ -8,7 +8,7 @@ and a document costs one `%` of bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from orjson import dumps
@@ -41,7 +41,7 @@ class Template:
 class Templates:
     """Templates of one file and format, one for each set of fields that occurs."""
 
-    def __init__(self, constants: Mapping[str, Any], key: str) -> None:
+    def __init__(self, constants: Callable[[], Mapping[str, Any]], key: str) -> None:
         self._constants = constants
         self._key = key
         self._known: dict[tuple[str, ...], Template] = {}
@@ -52,7 +52,7 @@ class Templates:
         if template is None:
             if len(self._known) > 1000:
                 self._known.clear()
-            template = self._known[fields] = Template(fields, self._constants, self._key)
+            template = self._known[fields] = Template(fields, self._constants(), self._key)
         return template
 
     def sparse(self, offset: int, columns: Sequence[tuple[str, list[bytes | None]]], row: int) -> bytes:

@@ -69,9 +69,17 @@ class PathPatterns:
         return list(found.values())
 
     def directories(self) -> set[Path]:
-        """Return the directories in which a matching file may appear, as far as they exist."""
-        parents = {str(PurePath(pattern).parent) for pattern in self._patterns}
-        return {Path(directory) for parent in parents for directory in _expand(parent) if Path(directory).is_dir()}
+        """Return the directories in which a matching file, or a directory on the way to one, may appear."""
+        found: set[Path] = set()
+        for pattern in self._patterns:
+            way, here = PurePath(pattern), True
+            while way != way.parent:
+                if here or glob.has_magic(way.name):
+                    there = {Path(name) for name in _expand(str(way.parent)) if os.path.isdir(name)}  # noqa: PTH112  # False where it may not be looked at
+                    found |= there
+                    here = not there  # as long as it is not there, the directory in which it will appear
+                way = way.parent
+        return found
 
     def _matches(self) -> Iterator[str]:
         for pattern in self._patterns:

@@ -69,8 +69,10 @@ class DockerContainers:
         return [file for seen in self._seen.values() for file in seen.files]
 
     def directories(self) -> set[Path]:
-        """Return the directory in which a container may appear."""
-        return set() if unreadable(self._root) else {self._root}
+        """Return the directory in which a container may appear, and those of the containers."""
+        if unreadable(self._root):
+            return {next(parent for parent in self._root.absolute().parents if os.path.isdir(parent))}  # noqa: PTH112  # as above
+        return {self._root, *(self._root / name for name in self._seen)}
 
     def _files(self, identifier: str, directory: Path) -> list[Found]:
         prefix = f"{identifier}-json.log"

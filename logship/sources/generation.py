@@ -86,6 +86,8 @@ class Generation:
     changed: float = float("-inf")
     #: It was moved out of sight and has long been quiet: it is not open any more, but known if it comes back.
     dormant: bool = False
+    #: It was quiet for some time, and the watcher will tell of its next change.
+    resting: bool = False
     #: Scans in a row that did not find it.
     misses: int = 0
     #: The last attempt to read stopped before the end of the file.

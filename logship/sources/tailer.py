@@ -9,8 +9,10 @@ generation ends when its file is gone, read to its end and quiet.
 
 from __future__ import annotations
 
+import math
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
@@ -22,10 +24,17 @@ from logship.sources.discovery import Found
 from logship.sources.generation import MARK, Generation, Rewritten
 from logship.sources.generations import Generations
 from logship.sources.places import Places
+from logship.sources.watcher import Watcher
 
 MIB = 1 << 20
 #: Seconds without a change after which a file that was moved out of sight is closed; it stays known.
 _OUT_OF_SIGHT = 3600.0
+#: Seconds without a change after which a file is left to rest.
+_AWAKE = 10.0
+#: Seconds between two looks at all files, while the watcher would tell of what changes.
+_ALL = 15.0
+#: A look at all files that took longer than so many seconds of CPU time is not repeated at every event.
+_LONG = 0.01
 
 
 class Tailer:
@@ -40,8 +49,15 @@ class Tailer:
         line_limit: int = MIB,
         quiet: float = 10.0,
         open_files: int | None = None,
+        watcher: Watcher | None = None,
+        directories: Callable[[], Iterable[Path]] = tuple,
     ) -> None:
         self._discover = discover
+        self._watcher = watcher
+        self._directories = directories
+        self._changed = False
+        self._all_at = -math.inf
+        self._not_before = -math.inf
         self._chunk = chunk
         self._line_limit = line_limit
         self._quiet = quiet
@@ -59,10 +75,6 @@ class Tailer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def directories(self) -> set[Path]:
-        """Return the directories that hold the files."""
-        return {generation.path.parent for generation in self._files.current.values()}
 
     def lag(self) -> dict[str, int]:
         """Return how many bytes there are to read, by path."""
@@ -99,8 +111,62 @@ class Tailer:
         return bool(self._files.ready)
 
     def scan(self, now: float) -> None:
-        """Find out which files there are, and what became of those that were there."""
+        """
+        Find out which files there are, and what became of those that were there.
+
+        With a watcher, resting files and directories in which nothing came or went are looked at now and then only.
+        """
         self._files.scans += 1
+        watcher = self._watcher
+        if watcher is None or self._must_look_at_all(watcher, now) or not self._scan_awake(watcher, now):
+            self._scan_all(now)
+
+    def _must_look_at_all(self, watcher: Watcher, now: float) -> bool:
+        changed, woken = watcher.heard()
+        for key in woken & self._files.current.keys():
+            self._files.current[key].resting = False
+        self._changed = self._changed or changed or bool(self._files.unreadable)
+        return now >= self._all_at or (self._changed and now >= self._not_before)
+
+    def _scan_awake(self, watcher: Watcher, now: float) -> bool:
+        """Look at the files that do not rest; False when one is not where it was, or new, and all must be looked at."""
+        awake = [known for known in self._files.current.values() if not known.resting]
+        absent = [known for known in awake if known.misses or known.dormant]
+        for generation in awake:
+            if generation.misses or generation.dormant or self._files.current.get(generation.key) is not generation:
+                continue
+            resting = self._may_rest(generation, now) and watcher.rest(generation.key, _exactly(generation))
+            try:
+                status = os.stat(generation.path)  # noqa: PTH116  # the hot line of a busy agent
+            except OSError:
+                return False
+            same = (status.st_size, status.st_mtime_ns) == generation.stamp
+            if (status.st_dev, status.st_ino) != generation.key or not (same or generation.ref):
+                return False
+            if resting and same:
+                generation.resting = True
+            else:
+                self._attempt(self._measure, generation, status, now)
+        places = Places()
+        for generation in absent:
+            if self._files.current.get(generation.key) is generation:
+                self._attempt(self._miss, generation, places, now)
+        return True
+
+    def _may_rest(self, generation: Generation, now: float) -> bool:
+        quiet = now - generation.changed >= _AWAKE and generation not in self._files.ready
+        return quiet and generation.opened and generation.copy_of is None
+
+    def _scan_all(self, now: float) -> None:
+        begin = time.process_time()
+        self._see_all(now)
+        # What came to a directory before it was watched did not ring.
+        self._changed = self._watcher is not None and self._watcher.watch(self._directories())
+        cost = time.process_time() - begin
+        self._all_at = now + _ALL
+        self._not_before = now + (min(cost * 50, 2.0) if cost > _LONG else 0.0)
+
+    def _see_all(self, now: float) -> None:
         seen, places = self._seen(), Places()
         absent = []
         for key, generation in list(self._files.current.items()):
@@ -132,6 +198,7 @@ class Tailer:
 
     def stopping(self) -> None:
         """Give up waiting for deleted files: what is left of them, unfinished lines too, comes with the next read."""
+        self._all_at = -math.inf
         for generation in self._files.current.values():
             if generation.descriptor >= 0 and not os.fstat(generation.descriptor).st_nlink:
                 generation.final = True
@@ -182,7 +249,7 @@ class Tailer:
         generation.misses, generation.dormant = 0, False
         stamp = (status.st_size, status.st_mtime_ns)
         if stamp != generation.stamp:
-            generation.stamp, generation.changed = stamp, now
+            generation.stamp, generation.changed, generation.resting = stamp, now, False
             self._files.ready[generation] = None
         if not generation.opened and not self._files.open(generation):
             return
@@ -263,6 +330,11 @@ class Tailer:
         chunk = Chunk(generation.ref, generation.read, piece.data, piece.span, piece.original_length)
         generation.advance(piece)
         return chunk
+
+
+def _exactly(generation: Generation) -> str:
+    """Return a path of a generation's file, and of no other that may have come to its place."""
+    return f"/proc/self/fd/{generation.descriptor}" if generation.descriptor >= 0 else str(generation.path)
 
 
 def _resolved(path: Path) -> Path:

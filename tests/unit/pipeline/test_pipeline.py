@@ -288,7 +288,7 @@ def test_what_was_raised_is_found_in_each_language(kind, text, message, type_, e
 
 def test_fields_that_collide_are_both_kept():
     """A value where an object is needed moves into it."""
-    made = Templates({"user": "x"}, "k").document(7, {"user.id": b'"1"', "user": b'"name"'})
+    made = Templates(lambda: {"user": "x"}, "k").document(7, {"user.id": b'"1"', "user": b'"name"'})
     action, document, _ = made.split(b"\n")
     assert ({"create": {"_id": "k-7"}}, {"user": {"id": "1", "value": "name"}}) == (
         orjson.loads(action),

@@ -114,9 +114,9 @@ def test_changes_are_seen(tmp_path: Path) -> None:
 
 
 def test_no_directory(tmp_path: Path) -> None:
-    """Where Docker is not installed nothing is found."""
-    containers = DockerContainers(tmp_path / "missing")
-    assert (containers(), containers.directories()) == ([], set())
+    """Where Docker is not installed nothing is found, and its directory is waited for."""
+    containers = DockerContainers(tmp_path / "missing" / "containers")
+    assert (containers(), containers.directories()) == ([], {tmp_path})
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", ":", ""])
