@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import fcntl
 import os
 import re
@@ -15,7 +14,7 @@ from logship.doctor.finding import Finding
 from logship.doctor.state import made
 from logship.ledger.ledger import Ledger
 from logship.sources.handles import default_limit
-from logship.sources.watcher import MOST
+from logship.sources.inotify import Inotify
 
 #: The kernel's clock is not disciplined by anybody (adjtimex(2)).
 _TIME_ERROR = 5
@@ -71,26 +70,24 @@ def _followed(state_dir: Path) -> list[Path]:
 
 
 def inotify(state_dir: Path) -> Iterator[Finding]:
-    """Try to have as many inotify instances as the watcher wants, one for each directory."""
+    """Try to have an inotify instance, and compare the files that are followed with what may be watched."""
     if agent(state_dir):
         yield Finding("ok", "inotify", "the agent runs and holds its watches")
         return
-    wanted = max(min(len({path.parent for path in _followed(state_dir)}), MOST), 1)
-    libc = ctypes.CDLL(None, use_errno=True)
-    held: list[int] = []
+    followed = len(_followed(state_dir))
+    most = int(Path("/proc/sys/fs/inotify/max_user_watches").read_text())
     try:
-        while len(held) < wanted and (descriptor := libc.inotify_init1(os.O_CLOEXEC)) >= 0:
-            held.append(descriptor)
-        reason = errno.errorcode.get(ctypes.get_errno(), "") if len(held) < wanted else ""
-    finally:
-        for descriptor in held:
-            os.close(descriptor)
-    if reason:
-        what = f"only {len(held)} of {wanted} directories can be watched ({reason}); the others are looked at by time"
+        Inotify().close()
+    except OSError as error:
+        what = f"nothing can be watched ({error.strerror}): every file is looked at every time, at more cost"
         step = "raise fs.inotify.max_user_instances with sysctl, or stop what holds them"
         yield Finding("advice", "inotify", what, step)
+        return
+    if followed * 2 > most:
+        what = f"{most} files and directories may be watched, {followed} files are followed: the others cost more"
+        yield Finding("advice", "inotify", what, f"raise fs.inotify.max_user_watches to {4 * followed} with sysctl")
     else:
-        yield Finding("ok", "inotify", f"all {wanted} directories can be watched")
+        yield Finding("ok", "inotify", f"{most} files and directories may be watched, {followed} files are followed")
 
 
 def clock(state_dir: Path) -> Iterator[Finding]:
