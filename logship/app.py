@@ -202,14 +202,14 @@ def _installation_key(state_dir: Path) -> bytes:
 
 def _sinks(settings: Settings) -> list[Sink]:
     sinks: list[Sink] = []
-    if settings.elasticsearch.hosts:
+    if settings.elasticsearch.named:
         from logship.delivery.sinks.elastic import ElasticsearchSink
         from logship.delivery.sinks.prepared import Prepared
         from logship.elastic.installer import ensure_templates
 
         client = elasticsearch(settings)
         sink = ElasticsearchSink(client, namespace=settings.namespace)
-        sinks.append(Prepared(sink, lambda: ensure_templates(client)))
+        sinks.append(Prepared(sink, lambda: ensure_templates(client, retention(settings))))
     if settings.file_sink.path:
         from logship.delivery.sinks.file import FileSink
 
@@ -218,21 +218,39 @@ def _sinks(settings: Settings) -> list[Sink]:
     return sinks
 
 
-def elasticsearch(settings: Settings) -> Client:
-    """Return a connection to the Elasticsearch that the settings name."""
+def elasticsearch(settings: Settings, *, reading: bool = False) -> Client:
+    """Return a connection to the Elasticsearch that the settings name; `reading`: as who may read there."""
     from logship.elastic.client import connect
+    from logship.elastic.identity import Identity, Secret
+    from logship.elastic.nodes import Tls
 
     options = settings.elasticsearch
+    key, key_file = options.api_key, options.api_key_file
+    if reading and options.read_api_key:
+        key, key_file = options.read_api_key, options.read_api_key_file
+    other = key is None or not (reading and options.read_api_key)
     return connect(
         options.hosts,
-        api_key=_secret(options.api_key),
-        basic=(options.username, _secret(options.password)) if options.username else None,
-        bearer=_secret(options.bearer),
-        ca_file=options.ca_file,
-        fingerprint=options.fingerprint or "",
-        verify=options.verify,
+        cloud_id=options.cloud_id,
+        identity=Identity(
+            api_key=Secret(_secret(key), key_file) if key else None,
+            username=options.username or "" if other else "",
+            password=Secret(_secret(options.password), options.password_file) if options.password and other else None,
+            bearer=Secret(_secret(options.bearer), options.bearer_file) if options.bearer and other else None,
+        ),
+        tls=Tls(
+            options.ca_file, options.fingerprint or "", options.verify, options.client_cert, options.client_key
+        ),
+        proxy=options.proxy,
         timeout=options.request_timeout,
+        connections=options.in_flight + 1,
     )
+
+
+def retention(settings: Settings) -> dict[str, int]:
+    """Return the days that Elasticsearch keeps documents, by lifecycle policy."""
+    options = settings.elasticsearch
+    return {"logship-logs": options.retention_days, "logship-audit": options.audit_retention_days}
 
 
 def _secret(value: SecretStr | None) -> str:

@@ -158,6 +158,7 @@ class Elasticsearch(Section):
     """Where documents are delivered; off while `hosts` is empty."""
 
     hosts: list[Host] = Field(default=[], description="URLs of the cluster; empty: no delivery to Elasticsearch.")
+    cloud_id: str = Field(default="", description="Cloud id of an Elastic Cloud deployment, in place of hosts.")
     api_key: SecretStr | None = Field(default=None, description="API key (the encoded form).")
     api_key_file: Path | None = Field(default=None, description="File that holds the API key.")
     username: str | None = Field(default=None, description="User, if no API key is used.")
@@ -165,6 +166,8 @@ class Elasticsearch(Section):
     password_file: Path | None = Field(default=None, description="File that holds the password.")
     bearer: SecretStr | None = Field(default=None, description="Bearer token, if neither key nor user is used.")
     bearer_file: Path | None = Field(default=None, description="File that holds the bearer token.")
+    read_api_key: SecretStr | None = Field(default=None, description="API key for reading, if another one writes.")
+    read_api_key_file: Path | None = Field(default=None, description="File that holds the API key for reading.")
     ca_file: Path | None = Field(default=None, description="Certificate authorities to trust, PEM.")
     fingerprint: str | None = Field(
         default=None,
@@ -172,7 +175,15 @@ class Elasticsearch(Section):
         description="SHA-256 of the cluster's certificate authority, in place of ca_file.",
     )
     verify: bool = Field(default=True, description="Check the server's certificate.")
+    client_cert: Path | None = Field(default=None, description="Our own certificate, PEM.")
+    client_key: Path | None = Field(default=None, description="The key of our own certificate, PEM.")
+    proxy: str = Field(
+        default="", pattern=r"^(https?://[^/\s]+/?)?$", description="URL of an HTTP proxy to the cluster."
+    )
     request_timeout: Seconds = Field(default=30.0, description="Seconds until a request is given up and repeated.")
+    in_flight: int = Field(default=2, ge=1, le=16, description="Requests under way at a time, at most.")
+    retention_days: int = Field(default=30, ge=1, description="Days that the cluster keeps logs.")
+    audit_retention_days: int = Field(default=400, ge=1, description="Days that the cluster keeps audit events.")
 
     @model_validator(mode="after")
     def _one_identity(self) -> Elasticsearch:
@@ -181,9 +192,18 @@ class Elasticsearch(Section):
             raise ValueError(f"has {' and '.join(ways)}; must have one of api_key, username or bearer")
         if (self.username is None) != (self.password is None):
             raise ValueError("needs username and password together")
-        if ways and not self.hosts:
+        if self.hosts and self.cloud_id:
+            raise ValueError("has hosts and cloud_id; must have one of them")
+        if ways and not self.named:
             raise ValueError(f"has {ways[0]} but no hosts; set elasticsearch.hosts")
+        if self.client_key and not self.client_cert:
+            raise ValueError("has client_key but no client_cert")
         return self
+
+    @property
+    def named(self) -> bool:
+        """Whether there is a cluster to deliver to."""
+        return bool(self.hosts or self.cloud_id)
 
 
 class FileSink(Section):

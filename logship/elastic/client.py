@@ -10,17 +10,18 @@ here are understood by all of them. Nothing is repeated here.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
-from elastic_transport import NodeConfig, Serializer, Transport
-from elastic_transport.client_utils import basic_auth_to_header, url_to_node_config
+from elastic_transport import ConnectionError as NotConnected
+from elastic_transport import Serializer, Transport, TransportError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from logship import __version__
+from logship.elastic.identity import Identity
+from logship.elastic.nodes import ProxiedNode, Tls, nodes
 from logship.errors import ConfigError
 
 
@@ -70,9 +71,12 @@ class Answer:
 class Client:
     """A connection to one cluster; threads may share it."""
 
-    def __init__(self, transport: Transport, headers: dict[str, str], timeout: float) -> None:
+    def __init__(
+        self, transport: Transport, headers: dict[str, str], authorization: Callable[[], str], timeout: float
+    ) -> None:
         self._transport = transport
         self._headers = headers
+        self._authorization = authorization
         self._timeout = timeout
 
     def request(
@@ -84,65 +88,66 @@ class Client:
         media_type: str = "application/json",
         gzipped: bool = False,
     ) -> Answer:
-        """Send one request and return the answer, whatever its status; raises elastic_transport.TransportError."""
-        headers = self._headers
+        """
+        Send one request and return the answer, whatever its status; raises elastic_transport.TransportError.
+
+        A host that nobody listens at has not seen the request, so that the next host is asked at once.
+        """
+        headers = dict(self._headers)
+        if authorization := self._authorization():
+            headers["authorization"] = authorization
         if body is not None:
             headers = headers | {"content-type": media_type}
             if gzipped:
                 headers["content-encoding"] = "gzip"
-        meta, data = self._transport.perform_request(
-            method, path, body=body, headers=headers, request_timeout=self._timeout
-        )
-        return Answer(meta.status, data or b"")
+        for others in range(len(self._transport.node_pool) - 1, -1, -1):
+            try:
+                meta, data = self._transport.perform_request(
+                    method, path, body=body, headers=headers, request_timeout=self._timeout
+                )
+            except NotConnected as error:
+                if others and unsent(error):
+                    continue
+                raise
+            return Answer(meta.status, data or b"")
+        raise NotConnected("no host is configured")
 
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
 
 
+def unsent(error: TransportError) -> bool:
+    """Return whether the request surely did not reach the server: no connection came about."""
+    return any(isinstance(cause, NewConnectionError | ConnectTimeoutError) for cause in error.errors)
+
+
 def connect(
     hosts: Sequence[str],
     *,
-    api_key: str = "",
-    basic: tuple[str, str] | None = None,
-    bearer: str = "",
-    ca_file: Path | None = None,
-    fingerprint: str = "",
-    verify: bool = True,
+    cloud_id: str = "",
+    identity: Identity | None = None,
+    tls: Tls | None = None,
+    proxy: str = "",
     timeout: float = 60.0,
+    connections: int = 4,
 ) -> Client:
     """
     Prepare a connection; nothing is sent yet.
 
-    `api_key` is the encoded key or `id:key`; `fingerprint` is the SHA-256 of
-    the server's or its authority's certificate, and replaces `ca_file`.
+    `connections` are those to one host at a time, `timeout` is in seconds.
+    Raises ConfigError when an address or a certificate cannot be used.
     """
     headers = {"accept": "application/json", "user-agent": f"logship/{__version__}"}
-    if api_key:
-        headers["authorization"] = f"ApiKey {_encoded(api_key)}"
-    elif basic:
-        headers["authorization"] = basic_auth_to_header(basic)
-    elif bearer:
-        headers["authorization"] = f"Bearer {bearer}"
     try:
-        nodes = [_node(host, ca_file, fingerprint, verify=verify) for host in hosts]
-        transport = Transport(nodes, serializers=_AS_IT_IS, max_retries=0, retry_on_status=(), meta_header=False)
-    except (ValueError, OSError) as error:
+        transport = Transport(
+            nodes(hosts, cloud_id, tls or Tls(), proxy, connections),
+            node_class=ProxiedNode if proxy else "urllib3",
+            serializers=_AS_IT_IS,
+            max_retries=0,
+            retry_on_status=(),
+            meta_header=False,
+        )
+    except (ValueError, OSError, KeyError) as error:
         raise ConfigError(f"cannot connect to Elasticsearch: {error}") from error
-    return Client(transport, headers, timeout)
-
-
-def _node(host: str, ca_file: Path | None, fingerprint: str, *, verify: bool) -> NodeConfig:
-    node = url_to_node_config(host, use_default_ports_for_scheme=True)
-    if node.scheme != "https":
-        return node
-    return node.replace(
-        ca_certs=str(ca_file) if ca_file else None,
-        ssl_assert_fingerprint=fingerprint or None,
-        verify_certs=verify,
-        ssl_show_warn=False,
-    )
-
-
-def _encoded(api_key: str) -> str:
-    return base64.b64encode(api_key.encode()).decode() if ":" in api_key else api_key
+    return Client(transport, headers, (identity or Identity()).authorization, timeout)

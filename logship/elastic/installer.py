@@ -1,138 +1,145 @@
 """
-Put the packaged index templates into a cluster, as far as the cluster knows their parts.
+Bring a server to what `elk/` says, and take it away again.
 
-`elk/index-templates/<name>.json` is the body of `PUT _index_template/<name>`
-(Elasticsearch reference, "Create or update index template"). A server that
-lacks a field type or a setting says so, and gets the next best instead.
+Nothing that logship did not make is touched, `logship-custom` belongs to the
+operator, and data is never deleted.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
-import orjson
-from elastic_transport import TransportError
-
-from logship.data import data_path
-from logship.elastic.client import Answer, Client
+from logship.elastic.client import Client
+from logship.elastic.objects import CUSTOM, PLACES, Change, Kind, Wanted, compare, managed, taken_from, wanted
+from logship.elastic.server import Server, ask, inspect
 from logship.errors import LogshipError
 
-#: Field types that some servers lack, and what to use there.
-_SUBSTITUTES = {
-    "match_only_text": "text",
-    "wildcard": "keyword",
-    "constant_keyword": "keyword",
-    "flattened": "flat_object",
+#: Kinds of objects by the part of `logship setup` that installs them.
+PARTS: dict[str, frozenset[Kind]] = {
+    "templates": frozenset({"component template", "index template"}),
+    "lifecycle": frozenset({"ILM policy", "ISM policy"}),
 }
-#: Parts of a template that some servers lack: as they name them, and where they stand.
-_DISPENSABLE = {
-    "data_stream_options": ("template", "data_stream_options"),
-    "logsdb": ("template", "settings", "index", "mode"),
-    "index.mode": ("template", "settings", "index", "mode"),
-    "ignore_dynamic_beyond_limit": (
-        "template", "settings", "index", "mapping", "total_fields", "ignore_dynamic_beyond_limit",
-    ),
-}  # fmt: skip
+_DEFAULT_DAYS = {"logship-logs": 30, "logship-audit": 400}
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
-    """What became of one template."""
+class Plan:
+    """What there is to do on a server."""
 
-    name: str
-    state: Literal["created", "updated", "unchanged"]
-    #: Field types and settings that the server lacks.
-    without: tuple[str, ...]
+    server: Server
+    changes: tuple[tuple[Wanted, Change], ...]
 
-
-def ensure_templates(client: Client, directory: Path | None = None) -> list[Installed]:
-    """Install the index templates that are missing or old; raises LogshipError when one is somebody else's."""
-    files = sorted((directory or data_path("elk") / "index-templates").glob("*.json"))
-    return [_ensure(client, path.stem, path.read_bytes()) for path in files]
+    @property
+    def pending(self) -> list[tuple[Wanted, Change]]:
+        """What would be created or updated."""
+        return [(want, change) for want, change in self.changes if change.state in ("created", "updated")]
 
 
-def _ensure(client: Client, name: str, packaged: bytes) -> Installed:
-    template = orjson.loads(packaged)
-    digest = hashlib.sha256(packaged).hexdigest()
-    answer = _request(client, "GET", name)
-    if answer.status not in (200, 404):
-        raise _failure(name, answer)
-    found = _template_in(answer, name) if answer.status == 200 else None
-    meta = found.get("_meta", {}) if found else {}
-    if found and meta.get("managed_by") != "logship":
-        raise LogshipError(f"index template {name} was not made by logship", "rename it, or delete it")
-    if meta.get("digest") == digest and not meta.get("without"):
-        return Installed(name, "unchanged", ())
-    without: list[str] = []
-    while True:
-        template["_meta"] |= {"digest": digest, "without": without}
-        answer = _request(client, "PUT", name, orjson.dumps(template))
-        if answer.status == 200:
-            break
-        lacks = _adapt(template, answer.body.decode(errors="replace")) if answer.status == 400 else ""
-        if not lacks:
-            raise _failure(name, answer)
-        without.append(lacks)
-    if meta.get("digest") == digest and meta.get("without") == without:
-        return Installed(name, "unchanged", tuple(without))
-    return Installed(name, "updated" if found else "created", tuple(without))
+def plan(
+    client: Client,
+    *,
+    parts: Sequence[str] = ("templates", "lifecycle"),
+    days: dict[str, int] | None = None,
+    directory: Path | None = None,
+) -> Plan:
+    """Compare a server with what should be there; changes nothing. Raises LogshipError."""
+    server = inspect(client)
+    kinds = frozenset[Kind]().union(*(PARTS[part] for part in parts if part in PARTS))
+    objects = [one for one in wanted(server, days or _DEFAULT_DAYS, directory) if one.kind in kinds]
+    return Plan(server, tuple((want, compare(want, _there(client, want))) for want in objects))
 
 
-def _template_in(answer: Answer, name: str) -> dict[str, Any]:
-    try:
-        template: dict[str, Any] = answer.json()["index_templates"][0]["index_template"]
-    except (TypeError, KeyError, IndexError) as error:
-        reason = f"asked for index template {name}, the server answered something else"
-        raise LogshipError(reason, "is it Elasticsearch?") from error
-    return template
+def needed(found: Plan) -> dict[str, list[str]]:
+    """Return the privileges that a plan needs: `cluster`, by their names in Elasticsearch's security reference."""
+    cluster = ["monitor"]
+    kinds = {want.kind for want, _ in found.changes}
+    if kinds & PARTS["templates"]:
+        cluster.append("manage_index_templates")
+    if "ILM policy" in kinds:
+        cluster.append("manage_ilm")
+    return {"cluster": cluster}
 
 
-def _adapt(template: dict[str, Any], complaint: str) -> str:
-    """Take out what the server complains of, and return its name; "" when there is nothing of the kind."""
-    for kind, substitute in _SUBSTITUTES.items():
-        if f"[{kind}]" in complaint:
-            fields = [field for field in _fields(template) if field["type"] == kind]
-            for field in fields:
-                field["type"] = substitute
-                if substitute == "flat_object":
-                    field.pop("ignore_above", None)
-            if fields:
-                return kind
-    for name, (*parents, last) in _DISPENSABLE.items():
-        if name in complaint:
-            part = template
-            for parent in parents:
-                part = part.get(parent, {})
-            if part.pop(last, None) is not None:
-                return name
-    return ""
+def missing(client: Client, privileges: dict[str, list[str]]) -> list[str]:
+    """Return which privileges we have not; none where the server has no security, or does not tell."""
+    answer = ask(client, "POST", "/_security/user/_has_privileges", privileges)
+    body = answer.json() if answer.status == 200 else None
+    found = body.get("cluster") if isinstance(body, dict) else None
+    return [name for name, has in found.items() if not has] if isinstance(found, dict) else []
 
 
-def _fields(part: object) -> Iterator[dict[str, Any]]:
-    """Find the field definitions at any depth."""
-    if isinstance(part, dict):
-        if isinstance(part.get("type"), str):
-            yield part
-        for inner in part.values():
-            yield from _fields(inner)
-    elif isinstance(part, list):
-        for inner in part:
-            yield from _fields(inner)
+def apply(client: Client, found: Plan) -> list[Change]:
+    """Carry a plan out; raises LogshipError at the first object that the server refuses."""
+    for want, _ in found.pending:
+        path = want.path
+        if want.kind == "ISM policy":
+            path += _revision(client, want)
+        answer = ask(client, "PUT", path, want.body)
+        if answer.status not in (200, 201):
+            raise _refused(want.kind, want.name, answer.status, answer.error(innermost=True))
+    return [change for _, change in found.changes]
 
 
-def _request(client: Client, method: str, name: str, body: bytes | None = None) -> Answer:
-    try:
-        return client.request(method, f"/_index_template/{name}", body)
-    except TransportError as error:
-        raise LogshipError(f"cannot reach Elasticsearch: {error.message}", "check its URL, CA and key") from error
+def ensure_templates(client: Client, days: dict[str, int] | None = None, directory: Path | None = None) -> list[Change]:
+    """Install what is missing or old; raises LogshipError when an object of our name is somebody else's."""
+    changes = apply(client, plan(client, days=days, directory=directory))
+    foreign = [f"{change.kind} {change.name}" for change in changes if change.state == "foreign"]
+    if foreign:
+        raise LogshipError(f"not made by logship: {', '.join(foreign)}", "rename what is there, or delete it")
+    return changes
 
 
-def _failure(name: str, answer: Answer) -> LogshipError:
-    hint = (
-        "the key needs manage_index_templates" if answer.status in (401, 403) else "Elasticsearch 8 or newer is needed"
-    )
-    return LogshipError(f"index template {name} was refused: {answer.error(innermost=True)}", hint)
+def remove(client: Client, *, parts: Sequence[str] = ("templates", "lifecycle"), dry_run: bool = False) -> list[Change]:
+    """Delete the objects that logship made, and no data; what data still needs is kept and said."""
+    server = inspect(client)
+    kinds = frozenset[Kind]().union(*(PARTS[part] for part in parts if part in PARTS))
+    done = []
+    for want in reversed(wanted(server, _DEFAULT_DAYS)):
+        there = _there(client, want) if want.kind in kinds else None
+        if there is None:
+            continue
+        change = Change(want.kind, want.name, "removed")
+        if not managed(want.kind, there) or (want.name == CUSTOM and there.get("template")):
+            change = replace(change, state="foreign", note="was not made by logship, and is left alone")
+        elif not dry_run:
+            change = _delete(client, change)
+        done.append(change)
+    return done
+
+
+def _delete(client: Client, change: Change) -> Change:
+    answer = ask(client, "DELETE", PLACES[change.kind][0] + change.name)
+    if answer.status in (200, 404):
+        return change
+    if answer.status == 400 and "in use" in answer.error():
+        return replace(change, state="in use", note=f"kept, data needs it: {answer.error()}")
+    raise _refused(change.kind, change.name, answer.status, answer.error())
+
+
+def _there(client: Client, want: Wanted) -> dict[str, object] | None:
+    answer = ask(client, "GET", want.path)
+    if answer.status == 404:
+        return None
+    found = taken_from(want.kind, want.name, answer.json()) if answer.status == 200 else None
+    if answer.status in (401, 403):
+        raise _refused(want.kind, want.name, answer.status, answer.error())
+    if found is None:
+        reason = f"asked for {want.kind} {want.name}, the server answered something else: {answer.error()}"
+        raise LogshipError(reason, "is it Elasticsearch?")
+    return found
+
+
+def _revision(client: Client, want: Wanted) -> str:
+    """Return what an update of an ISM policy must name: the revision that it replaces."""
+    answer = ask(client, "GET", want.path)
+    body = answer.json() if answer.status == 200 else None
+    return f"?if_seq_no={body['_seq_no']}&if_primary_term={body['_primary_term']}" if body else ""
+
+
+def _refused(kind: str, name: str, status: int, reason: str) -> LogshipError:
+    hint = "Elasticsearch 7.17 or newer, or OpenSearch 2 or newer, is needed"
+    if status in (401, 403):
+        hint = "the key needs the cluster privileges manage_index_templates and, where there is ILM, manage_ilm"
+    return LogshipError(f"{kind} {name} was refused: {reason}", hint)

@@ -11,6 +11,8 @@ from contract.batches import document, stored
 from logship.delivery.sink import SinkUnavailable
 from logship.delivery.sinks.elastic import ElasticsearchSink
 from logship.elastic.client import connect
+from logship.elastic.identity import Identity, Secret
+from logship.elastic.nodes import Tls
 
 CREATED = b'{"errors":false,"took":1,"items":[{"create":{"status":201}}]}'
 
@@ -46,19 +48,20 @@ def send(url, **options):
 
 
 @pytest.mark.parametrize(
-    ("options", "expected"),
+    ("identity", "expected"),
     [
-        ({"api_key": "aWQ6a2V5"}, "ApiKey aWQ6a2V5"),
-        ({"api_key": "id:key"}, "ApiKey aWQ6a2V5"),
-        ({"basic": ("elastic", "pass:word")}, f"Basic {base64.b64encode(b'elastic:pass:word').decode()}"),
-        ({"bearer": "token"}, "Bearer token"),
-        ({}, None),
+        (Identity(Secret("aWQ6a2V5")), "ApiKey aWQ6a2V5"),
+        (Identity(Secret("id:key")), "ApiKey aWQ6a2V5"),
+        (Identity(username="elastic", password=Secret("pass:word")),
+         f"Basic {base64.b64encode(b'elastic:pass:word').decode()}"),
+        (Identity(bearer=Secret("token")), "Bearer token"),
+        (None, None),
     ],
-)
-def test_requests_carry_who_we_are(answer_with, options, expected):
+)  # fmt: skip
+def test_requests_carry_who_we_are(answer_with, identity, expected):
     """A key, a password or a token is sent with every request, in the form that the server expects."""
     seen = []
-    send(answer_with(200, CREATED, seen=seen), **options)
+    send(answer_with(200, CREATED, seen=seen), identity=identity)
     assert [one.get("authorization") for one in seen] == [expected]
 
 
@@ -82,7 +85,8 @@ def test_the_right_authority_or_fingerprint_is_believed(answer_with, certificate
     """A server is believed by its CA file, by its fingerprint, or when told not to look."""
     url = answer_with(200, CREATED, certificate=certificate)
     assert [
-        send(url, ca_file=certificate), send(url, fingerprint=fingerprint(certificate)), send(url, verify=False),
+        send(url, tls=Tls(certificate)), send(url, tls=Tls(fingerprint=fingerprint(certificate))),
+        send(url, tls=Tls(verify=False)),
     ] == [1, 1, 1]  # fmt: skip
 
 
@@ -90,8 +94,8 @@ def test_an_unknown_server_gets_no_document(answer_with, certificate):
     """Without its CA, or with another fingerprint, nothing is sent, and the reason says what to check."""
     seen = []
     url = answer_with(200, CREATED, certificate=certificate, seen=seen)
-    for options in ({}, {"fingerprint": "00" * 32}):
+    for tls in (Tls(), Tls(fingerprint="00" * 32)):
         with pytest.raises(SinkUnavailable, match="CA file or the fingerprint") as caught:
-            send(url, **options)
+            send(url, tls=tls)
         assert caught.value.pause == 60
     assert seen == []

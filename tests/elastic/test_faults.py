@@ -19,7 +19,7 @@ from logship.model import Receipt
 def sink(elasticsearch, proxy, namespace):
     """Give a sink that speaks to the server through the proxy, and is not patient."""
     assert elasticsearch  # the templates are there
-    made = ElasticsearchSink(connect([proxy.url], timeout=0.5), namespace=namespace)
+    made = ElasticsearchSink(connect([proxy.url], timeout=4.0), namespace=namespace)
     yield made
     made.close()
 

@@ -18,7 +18,7 @@ def test_setup_says_what_it_did(elasticsearch_url, tmp_path):
     env = {"LOGSHIP_ELASTICSEARCH__HOSTS": f'["{elasticsearch_url}"]', "PATH": ""}
     for _ in range(2):
         done = subprocess.run(command, env=env, capture_output=True, check=True)
-    assert {"unchanged"} == {one["state"] for one in orjson.loads(done.stdout)}
+    assert {"unchanged"} == {one["state"] for one in orjson.loads(done.stdout)["changes"]}
 
 
 def test_the_agent_prepares_the_server_before_its_first_batch(elasticsearch_url, namespace):

@@ -1,11 +1,13 @@
 """
-A real Elasticsearch on loopback, for tests.
+A real Elasticsearch 9 or 8, or OpenSearch 3, on loopback, for tests.
 
 Elastic publishes a small server for plug-in tests on Maven Central
 (`org.elasticsearch.distribution.integ-test-zip`): the real engine and HTTP
-layer, without modules such as ingest, ILM or the `wildcard` field. The zip is
-kept in the cache folder; each run unpacks it beside its data and removes both.
-It refuses to run as root, so root starts it as uid 65534.
+layer, without modules such as ingest, ILM or the `wildcard` field; OpenSearch
+publishes its core likewise. The zip is kept in the cache folder; each run
+unpacks it beside its data and removes both. It refuses to run as root, so root
+starts it as uid 65534. With `security`, a plug-in of our own is added that has
+what API keys need and that zip leaves out (`plugin/`).
 """
 
 import hashlib
@@ -18,12 +20,44 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-VERSION = "9.5.3"
-SHA256 = "bec49f3b8d00e75c8d1cec85c35298635ec9fbd3ae80ef5aeb6bc05abdb3db2d"
-LOWEST_JAVA = 21
+
+@dataclass(frozen=True)
+class Release:
+    """One release of a server, as Maven Central has it."""
+
+    group: str
+    name: str
+    version: str
+    sha256: str
+    #: Lowest version of Java.
+    java: int
+
+    @property
+    def variables(self) -> str:
+        """Return what the names of its environment variables begin with."""
+        return "ES" if self.name == "elasticsearch" else "OPENSEARCH"
+
+
+_ELASTIC, _OPENSEARCH = (f"org.{name}.distribution.integ-test-zip" for name in ("elasticsearch", "opensearch"))
+RELEASES = {
+    "elasticsearch 9": Release(
+        _ELASTIC, "elasticsearch", "9.5.3", "bec49f3b8d00e75c8d1cec85c35298635ec9fbd3ae80ef5aeb6bc05abdb3db2d", 21
+    ),
+    "elasticsearch 8": Release(
+        _ELASTIC, "elasticsearch", "8.19.21", "215d5f3dbf0609a149f6218a9e47b6ae2df34ebbff3c5754e35f15a5e5393c8a", 17
+    ),
+    "opensearch 3": Release(
+        _OPENSEARCH, "opensearch", "3.8.0", "196c3cf4602c394f2e40e6174ccbf2a924eae37246f08fa6bbb6b75f9fd5ff1f", 21
+    ),
+}
+#: User and password of a server with security.
+USER, PASSWORD = "elastic", "only-for-tests"
+PLUGIN = Path(__file__).with_name("plugin")
 NOBODY = 65534
 #: The server's limit for one request; small, so that a test can exceed it.
 MAX_CONTENT = 16 << 20
@@ -49,7 +83,7 @@ def tool(name: str, package: str) -> str:
     return found
 
 
-def java_home() -> Path:
+def java_home(lowest: int = 21) -> Path:
     """Return the oldest JDK that is new enough."""
     named = [os.environ.get(name) for name in ("ES_JAVA_HOME", "JAVA_HOME")]
     found = {}
@@ -57,20 +91,20 @@ def java_home() -> Path:
         if (home / "bin/java").exists() and (home != Path("/usr") or (home / "lib/modules").exists()):
             said = subprocess.run([home / "bin/java", "-version"], capture_output=True, text=True, check=False).stderr
             version = re.search(r'version "(\d+)', said)
-            if version and int(version[1]) >= LOWEST_JAVA:
+            if version and int(version[1]) >= lowest:
                 found.setdefault(int(version[1]), home)
     if not found:
-        raise CannotStart(f"Java {LOWEST_JAVA} or newer is needed to run a real Elasticsearch: install a JDK under "
+        raise CannotStart(f"Java {lowest} or newer is needed to run a real Elasticsearch: install a JDK under "
                           "/usr/lib/jvm or set JAVA_HOME, or set LOGSHIP_TEST_ELASTICSEARCH_URL")  # fmt: skip
     return found[min(found)]
 
 
-def download() -> Path:
+def download(release: Release = RELEASES["elasticsearch 9"]) -> Path:
     """Return the server's zip, fetched by Maven once and checked every time."""
-    kept = cache_folder() / f"elasticsearch-{VERSION}.zip"
+    kept = cache_folder() / f"{release.name}-{release.version}.zip"
     if not kept.exists():
         cache_folder().mkdir(parents=True, exist_ok=True)
-        artifact = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{VERSION}:zip"
+        artifact = f"{release.group}:{release.name}:{release.version}:zip"
         with tempfile.TemporaryDirectory(dir=cache_folder()) as folder:
             command = [tool("mvn", "maven"), "-q", "-B", "-U", "dependency:copy", f"-Dartifact={artifact}",
                        f"-DoutputDirectory={folder}"]  # fmt: skip
@@ -81,53 +115,93 @@ def download() -> Path:
                 raise CannotStart(f"Maven could not fetch {artifact}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
             fetched.replace(kept)
     digest = hashlib.sha256(kept.read_bytes()).hexdigest()
-    if digest != SHA256:
-        raise CannotStart(f"{kept} has SHA-256 {digest}, not {SHA256}: delete it")
+    if digest != release.sha256:
+        raise CannotStart(f"{kept} has SHA-256 {digest}, not {release.sha256}: delete it")
     return kept
 
 
 @contextmanager
-def running(**settings):
+def running(kind: str = "elasticsearch 9", *, security: bool = False, **settings):
     """Start a server with settings of its own (dots as `__`), give its URL, and stop it."""
-    home_of_java, unzip = java_home(), tool("unzip", "unzip")
-    archive = download()
-    folder = Path(tempfile.mkdtemp(prefix="logship-elasticsearch-", dir="/tmp"))
+    release = RELEASES[kind]
+    home_of_java, unzip = java_home(release.java), tool("unzip", "unzip")
+    archive = download(release)
+    folder = Path(tempfile.mkdtemp(prefix=f"logship-{release.name}-", dir="/tmp"))
     try:
         subprocess.run([unzip, "-q", archive, "-d", folder], check=True)
-        home = folder / f"elasticsearch-{VERSION}"
+        home = folder / f"{release.name}-{release.version}"
         for name in ("data", "logs", "tmp"):
             (folder / name).mkdir()
         shutil.move(home / "config", folder / "config")
-        user = [tool("setpriv", "util-linux"), "--pdeathsig=TERM"]
-        if os.getuid() == 0:
-            subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
-            subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", folder], check=True)
-            user += [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         options = {
             "path.data": folder / "data", "path.logs": folder / "logs", "discovery.type": "single-node",
             "http.host": "127.0.0.1", "http.port": "0", "transport.host": "127.0.0.1", "transport.port": "0",
             "node.portsfile": "true", "http.max_content_length": f"{MAX_CONTENT}b",
             "cluster.routing.allocation.disk.threshold_enabled": "false",
-            "xpack.security.enabled": "false", "xpack.ml.enabled": "false",
-        } | {name.replace("__", "."): value for name, value in settings.items()}  # fmt: skip
-        environment = {
-            "PATH": f"{home_of_java}/bin:/usr/bin:/bin", "HOME": str(folder), "ES_JAVA_HOME": str(home_of_java),
-            "ES_PATH_CONF": str(folder / "config"), "ES_TMPDIR": str(folder / "tmp"),
-            "ES_JAVA_OPTS": "-Xms512m -Xmx512m -XX:TieredStopAtLevel=1",
         }  # fmt: skip
-        command = [*user, home / "bin/elasticsearch", *(f"-E{name}={value}" for name, value in options.items())]
+        if release.name == "elasticsearch":
+            options |= {"xpack.security.enabled": str(security).lower(), "xpack.ml.enabled": "false"}
+        else:
+            _absolute_logs(folder)
+        if security:
+            _add_plugin(home, release, home_of_java)
+            options |= {f"xpack.security.{layer}.ssl.enabled": "false" for layer in ("http", "transport")}
+        user = [tool("setpriv", "util-linux"), "--pdeathsig=TERM"]
+        if os.getuid() == 0:
+            subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
+            subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", folder], check=True)
+            user += [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        environment = {
+            "PATH": f"{home_of_java}/bin:/usr/bin:/bin", "HOME": str(folder),
+            f"{release.variables}_JAVA_HOME": str(home_of_java),
+            f"{release.variables}_PATH_CONF": str(folder / "config"),
+            f"{release.variables}_TMPDIR": str(folder / "tmp"),
+            f"{release.variables}_JAVA_OPTS": "-Xms512m -Xmx512m -XX:TieredStopAtLevel=1",
+        }  # fmt: skip
+        if security:
+            keystore = [*user, home / "bin/elasticsearch-keystore"]
+            subprocess.run([*keystore, "create"], env=environment, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([*keystore, "add", "-x", "-f", "bootstrap.password"], env=environment, cwd=folder,
+                           check=True, input=PASSWORD.encode())  # fmt: skip
+        options |= {name.replace("__", "."): value for name, value in settings.items()}
+        command = [*user, home / "bin" / release.name]
+        command += [word for name, value in options.items() for word in ("-E", f"{name}={value}")]
         with (folder / "out.log").open("wb") as log:
             process = subprocess.Popen(command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=log,
                                        stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
         try:
-            yield _url_when_ready(process, folder)
+            yield _url_when_ready(process, folder, security=security)
         finally:
             _stop(process)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _url_when_ready(process: subprocess.Popen, folder: Path) -> str:
+def _absolute_logs(folder: Path) -> None:
+    """Let OpenSearch's Java write its logs where the user that runs it may."""
+    options = folder / "config/jvm.options"
+    text = options.read_text().replace("=logs/", f"={folder}/logs/").replace("=data", f"={folder}/data")
+    options.write_text(text.replace(":logs/", f":{folder}/logs/"))
+
+
+def _add_plugin(home: Path, release: Release, java: Path) -> None:
+    """Compile our plug-in against the server's own classes and install it."""
+    place = home / "plugins/logship-test"
+    place.mkdir()
+    with tempfile.TemporaryDirectory() as built:
+        subprocess.run(
+            [java / "bin/javac", "--release", str(release.java), "-proc:none", "-nowarn", "-cp", home / "lib/*",
+             "-d", built, PLUGIN / "TestPlugin.java"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        subprocess.run([java / "bin/jar", "--create", "--file", place / "plugin.jar", "-C", built, "."], check=True)
+    (place / "plugin-descriptor.properties").write_text(
+        f"name=logship-test\ndescription=for tests\nversion=1\nclassname=TestPlugin\n"
+        f"elasticsearch.version={release.version}\njava.version={release.java}\n"
+    )
+
+
+def _url_when_ready(process: subprocess.Popen, folder: Path, *, security: bool) -> str:
     ports, deadline = folder / "logs/http.ports", time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -137,13 +211,17 @@ def _url_when_ready(process: subprocess.Popen, folder: Path) -> str:
             pass
         if ports.exists() and (port := re.search(r"127\.0\.0\.1:(\d+)", ports.read_text())):
             url = f"http://127.0.0.1:{port[1]}"
+            request = urllib.request.Request(f"{url}/_cluster/health?wait_for_status=yellow&timeout=5s")
+            if security:
+                pair = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+                request.add_header("Authorization", f"Basic {pair}")
             try:
-                with urllib.request.urlopen(f"{url}/_cluster/health?wait_for_status=yellow&timeout=5s", timeout=10):
+                with urllib.request.urlopen(request, timeout=10):
                     return url
             except (OSError, urllib.error.HTTPError):
                 continue
     log = (folder / "out.log").read_text(errors="replace")
-    raise CannotStart(f"Elasticsearch {VERSION} did not start in {START_SECONDS} s:\n{log[-3000:]}")
+    raise CannotStart(f"the server did not start in {START_SECONDS} s:\n{log[-3000:]}")
 
 
 def _stop(process: subprocess.Popen) -> None:

@@ -96,8 +96,8 @@ class ElasticsearchSink:
             self._too_large = min(self._too_large, _size(pairs))
             return self._halves(stream, pairs)
         if answer.status == 400 and "require_data_stream" not in answer.error():
-            if self._forget(answer) or not self._takes_any(stream):
-                raise SinkUnavailable(answer.error(), pause=0.0 if len(self._parameters) < len(_OPTIONAL) else 5.0)
+            if not self._takes_any(stream):
+                raise SinkUnavailable(answer.error(), pause=5.0)
             if len(pairs) == 1:
                 return _refused(pairs[0], answer.status, answer.error())
             return self._halves(stream, pairs)
@@ -131,7 +131,10 @@ class ElasticsearchSink:
         query = "&".join(f"{key}={value}" for key, value in {**self._parameters, "filter_path": _FILTER}.items())
         path = f"/{quote(stream)}/_bulk?{query}"
         try:
-            return self._client.request("POST", path, body, media_type="application/x-ndjson", gzipped=True)
+            answer = self._client.request("POST", path, body, media_type="application/x-ndjson", gzipped=True)
+            if answer.status == 400 and self._forget(answer):
+                return self._post(stream, body)
+            return answer
         except TlsError as error:
             hint = "check the CA file or the fingerprint"
             raise SinkUnavailable(str(error.message), hint=hint, pause=_REFUSED_PAUSE) from error

@@ -50,7 +50,7 @@ def fits(kind: str, value: object) -> bool:
             case "ip":
                 return bool(ipaddress.ip_address(str(value)))
             case "geo_point":
-                return bool(re.fullmatch(r"-?[\d.]+,-?[\d.]+", str(value)))
+                return isinstance(value, dict) or bool(re.fullmatch(r"-?[\d.]+,-?[\d.]+", str(value)))
             case _:
                 return isinstance(value, str)
     except (TypeError, ValueError):
