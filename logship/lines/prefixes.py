@@ -77,6 +77,18 @@ LAYERS = (
     # podman logs --names: `dify_api_1 text`
     _layer("podman", r"(?P<service>[a-z][a-z0-9.-]*[-_][\w.-]*[-_]\d+) ", share=0.95),
 )
+#: What compose itself says between the lines of its containers.
+_COMPOSE_SAYS = re.compile(
+    r"\S+ exited with code \d+|Attaching to |Gracefully stopping|Aborting on container exit|\[\+\] |canceled$"
+    r"|\s*[✔✘⠿] ?(?:Network|Container|Volume|Image) "
+    r"|\s*Container \S+ {1,20}(?:Creat|Start|Stop|Recreat|Runn|Remov|Wait|Health)"
+)
+#: A line after its stamp is taken off that no program prints behind a stamp of its own: another stamp, an indented
+#: line, a record, another prefix.
+_NEVER_STAMPED = re.compile(
+    r"\s+\S|\[?\d{4}[-/]\d\d[-/]\d\d|\{\"|\[GIN|\[gnet\]|Traceback \(|[0-9a-f.:]{7,45} - \S+ \[|\d+:[A-Z] \d"
+    r"|\d{9,10}\.\d{3}\s|\[[a-z]+\] \S+ +\||[A-Za-z][\w.-]* +\| |goroutine \d+ \[|panic: "
+)
 _LEVEL_NEXT = re.compile(rf"\s*{_LEVELS}\s+[\w.:-]|(?:UTC|GMT|[+-]\d{{4}}) ")
 _OWN_START = re.compile(
     r"\s|\[?\d{4}[-/]\d\d[-/]\d\d|\{\"|\[GIN|Traceback \(|[0-9a-f.:]{7,45} - |\[[A-Za-z]"
@@ -87,7 +99,7 @@ _OWN_START = re.compile(
 def detect(texts: Sequence[str], judge: Judge) -> list[Layer]:
     """Return the layers that stand before these lines, from the outside in."""
     layers: list[Layer] = []
-    texts = [text for text in texts if text.strip() and not _NOISE.match(text)]
+    texts = [text for text in texts if text.strip() and not (_NOISE.match(text) or _COMPOSE_SAYS.match(text))]
     while texts and len(layers) < _DEEP:
         found = next((layer for layer in LAYERS if layer not in layers and _has(layer, texts, judge)), None)
         if found is None:
@@ -110,6 +122,8 @@ def _has(layer: Layer, texts: Sequence[str], judge: Judge) -> bool:
         return True
     if 2 * sum(bool(_LEVEL_NEXT.match(rest)) for rest in rests) > len(rests):
         return False  # the stamp is the line's own: its level follows
+    if 4 * sum(bool(_NEVER_STAMPED.match(rest)) for rest in rests) > len(rests):
+        return True
     before, after = judge(texts), judge(rests)
     return after > before or (after == before and all(map(_OWN_START.match, rests)))
 
@@ -123,6 +137,7 @@ class Peeler:
         self._clocks = [Clock(layer.time, zone) for layer in layers]
         self._names: dict[str, str] = {"": ""}
         self._noise = any(layer.name.startswith("journal") for layer in layers)
+        self._compose = any(layer.name == "compose" for layer in layers)
 
     def peel(self, lines: Lines) -> dict[str, Lines]:
         """Return the lines by service, "" where none is named; lines without a layer go on with the one before."""
@@ -137,6 +152,8 @@ class Peeler:
             rest, stamp, service = self._one(text)
             if rest is not text:
                 owner = service
+            elif self._compose and _COMPOSE_SAYS.match(text):
+                owner = ""
             lines.texts[position] = rest
             if stamp and not lines.times[position]:
                 lines.times[position] = stamp

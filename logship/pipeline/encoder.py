@@ -111,12 +111,15 @@ class Encoder:
         self._drops = [
             (rule.name, rule.format, re.compile(rule.match, re.ASCII)) for rule in spec.drop if rule.enabled
         ]
+        self._before_further = further_lines(spec)
         #: Time of the file's last event that had one: what a line without any gets.
         self._last = ""
 
     def encode(self, events: Events) -> Encoded:
         """Return the documents of a batch of events; no text raises."""
         texts = events.texts
+        if self._before_further:
+            texts = [self._before_further.sub("\n", text) if "\n" in text else text for text in texts]
         count = len(texts)
         encoded = Encoded([b""] * count, [""] * count)
         own: dict[int, dict[str, bytes]] = {
@@ -209,8 +212,9 @@ class Encoder:
                 if name == "error.stack_trace":
                     for position in [position for position, value in enumerate(column) if value is not None]:
                         _, error = exceptions.split(kind, orjson.loads(column[position] or b'""'))
-                        error.pop("error.stack_trace", None)
-                        extras.setdefault(position, {}).update({key: dumps(value) for key, value in error.items()})
+                        said = {key for key, column_ in parsed.columns if column_[position] is not None}
+                        new = {key: dumps(value) for key, value in error.items() if key not in said}
+                        extras.setdefault(position, {}).update(new)
         if rules:
             for position, found in rules.find(messages).items():
                 for name in rules.names & self._enrich.keys() & found.keys():
@@ -296,6 +300,11 @@ class Encoder:
         for message in messages:
             if rule := self._dropped(form, message):
                 encoded.dropped[rule] = encoded.dropped.get(rule, 0) + 1
+
+
+def further_lines(spec: PipelineSpec) -> re.Pattern[str] | None:
+    """Return what to take off the further lines of an event, with the newline before it."""
+    return re.compile(rf"\n(?:{spec.before_further})", re.ASCII) if spec.before_further else None
 
 
 def _first(place: tuple[int, Parsed, int]) -> int:

@@ -5,15 +5,40 @@ from __future__ import annotations
 import re
 
 _PYTHON = re.compile(r"^[ |+]*(?:Exception Group )?Traceback \(most recent call last\):", re.MULTILINE)
+_PYTHON_INSIDE = re.compile(r"Traceback \(most recent call last\):\n")
+#: The rest of a traceback whose beginning was cut off.
+_PYTHON_REST = re.compile(r" +File \"[^\"\n]+\", line \d+")
+_HEADER = "Traceback (most recent call last):\n"
 _PYTHON_RAISED = re.compile(r"(?P<type>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?:: ?(?P<message>.*))?")
 _JAVA = re.compile(
-    r"^(?P<cause>Caused by: )?(?P<type>(?:[a-z_][\w$]*\.)+[A-Z][\w$]*)(?:: (?P<message>.*))?$", re.MULTILINE
+    r"^(?P<cause>Caused by: |Exception in thread \"[^\"\n]*\" |uncaught exception in thread \[[^\]\n]*\] )?"
+    r"(?P<type>(?:[a-z_][\w$]*\.)+[A-Z][\w$]*)(?::(?: (?P<message>.*))?)?$",
+    re.MULTILINE,
 )
-_JAVA_FRAME = re.compile(r"^\s+at [\w.$<>/ @-]+\(", re.MULTILINE)
-_NODE = re.compile(r"(?P<type>\b(?:[A-Z]\w*)?(?:Error|Exception|Warning))(?: \[\w+\])?(?:: (?P<message>.*))?")
+_JAVA_INSIDE = re.compile(
+    r"(?P<type>(?:(?<![\w.$])[a-z_][\w$]*\.)(?:[a-z_][\w$]*\.)*[A-Z][\w$]*)(?:: (?P<message>.*))?$"
+)
+_JAVA_FRAME = re.compile(r"^\s+at (?:[\w.$<>/ @-]|\[)+\(", re.MULTILINE)
+_JAVA_SOURCE = re.compile(
+    r"^\s+at .*\((?:[\w$]+\.(?:java|kt|scala|groovy)\b|Native Method|Unknown Source)", re.MULTILINE
+)
+_NODE = re.compile(
+    r"(?P<type>\b(?:[A-Z]\w*)?(?:Error|Exception|Warning))(?: \[\w+\])?(?:: (?P<message>.*?)|:)?(?:\] \{|\]| \{)?$",
+    re.MULTILINE,
+)
 _NODE_FRAME = re.compile(r"^\s+at .+", re.MULTILINE)
-_GO = re.compile(r"^(?:panic|fatal error|runtime error): (?P<message>.*)$", re.MULTILINE)
-_GO_FRAME = re.compile(r"^goroutine \d+ \[", re.MULTILINE)
+_GO = re.compile(r"^(?:panic|fatal error|runtime error):(?: (?P<message>.*))?$", re.MULTILINE)
+_GO_FRAME = re.compile(r"^goroutine \d+ (?:gp=\S+ m=\S+ )?(?:mp=\S+ )?\[", re.MULTILINE)
+#: `debug.Stack` and errors that carry a stack print it without a head: a function, then its file behind a tab.
+_GO_STACK = re.compile(r"^[\w./*()\[\]{}~-]+(?:\(.*\))?(?:\.\w+)?\n\t\S+\.(?:go|s):\d+", re.MULTILINE)
+#: gin's recovery: what was raised, then `/file.go:12 (0x476858)` for each frame.
+_GO_RECOVERED = re.compile(r"^(?P<message>[^\n]+)\n/\S+\.go:\d+ \(0x", re.MULTILINE)
+_RECOVERED = "panic recovered:"
+_RUST = re.compile(
+    r"^thread '[^'\n]*'(?: \(\d+\))? panicked at (?:'(?P<old>.*?)', \S+:\d+:\d+$|\S+:\d+:\d+:\n(?P<message>.*))",
+    re.MULTILINE,
+)
+_RUST_FRAMES = re.compile(r"^(?:stack backtrace:$|\s+0: )", re.MULTILINE)
 
 
 def split(kind: str, text: str) -> tuple[str, dict[str, str]]:
@@ -22,21 +47,31 @@ def split(kind: str, text: str) -> tuple[str, dict[str, str]]:
 
     The type and message are those of the last exception of a chain, as that is
     the one that was not handled; a text without a traceback comes back whole.
+    The kind `any` takes what is found first: Python's, Java's or Node's, Go's, Rust's.
     """
     if kind == "python":
         return _python(text)
     if kind == "java":
-        return _frames(text, _JAVA_FRAME, _JAVA)
+        return _java(text)
     if kind == "node":
-        return _frames(text, _NODE_FRAME, _NODE)
-    return _go(text)
+        return _node(text)
+    if kind == "any":
+        return _any(text)
+    return _rust(text) if kind == "rust" else _go(text)
+
+
+def _error(type_: str, message: str | None, trace: str) -> dict[str, str]:
+    error = {"error.type": type_, "error.message": (message or "").strip(), "error.stack_trace": trace}
+    return {name: value for name, value in error.items() if value}
 
 
 def _python(text: str) -> tuple[str, dict[str, str]]:
-    begin = _PYTHON.search(text)
+    begin = _PYTHON.search(text) or _PYTHON_INSIDE.search(text)
     if not begin:
+        if _PYTHON_REST.match(text):
+            return "", {"error.stack_trace": text, **raised(_HEADER + text)}
         return text, {}
-    message, trace = text[: begin.start()].rstrip("\n"), text[begin.start() :]
+    message, trace = text[: begin.start()].rstrip(), text[begin.start() :]
     return message, {"error.stack_trace": trace, **raised(trace)}
 
 
@@ -71,23 +106,63 @@ def _indent(header: str) -> int:
     return len(header) - len(header.lstrip(" |+"))
 
 
-def _frames(text: str, frame: re.Pattern[str], head: re.Pattern[str]) -> tuple[str, dict[str, str]]:
-    first = frame.search(text)
+def _java(text: str) -> tuple[str, dict[str, str]]:
+    first = _JAVA_FRAME.search(text)
     if not first:
         return text, {}
-    found = list(head.finditer(text))
+    found = list(_JAVA.finditer(text))
+    begin = found[0].start() if found else first.start()
+    line = text.rfind("\n", 0, max(first.start() - 1, 0)) + 1
+    head = None if found and begin <= line else _JAVA_INSIDE.search(text[line : first.start()].rstrip("\n"))
+    if head:  # the exception stands at the end of the message's own line
+        begin = line + head.start()
+    last = found[-1] if found else head
+    message, trace = text[:begin].rstrip("\n ") or text[: first.start()].strip(), text[begin:].lstrip("\n")
+    return message, _error(last["type"] if last else "", last["message"] if last else "", trace)
+
+
+def _node(text: str) -> tuple[str, dict[str, str]]:
+    first = _NODE_FRAME.search(text)
+    if not first:
+        return text, {}
+    found = _NODE.search(text)
     if not found:
         return text[: first.start()].rstrip("\n"), {"error.stack_trace": text[first.start() :].lstrip("\n")}
-    last = found[-1] if head is _JAVA else found[0]
-    begin = text.rfind("\n", 0, found[0].start()) + 1
+    begin = text.rfind("\n", 0, found.start()) + 1
     message = text[:begin].rstrip("\n") or text[: first.start()].strip()
-    error = {"error.stack_trace": text[begin:], "error.type": last["type"]}
-    return message, error | ({"error.message": last["message"]} if last["message"] else {})
+    return message, _error(found["type"], found["message"], text[begin:])
 
 
 def _go(text: str) -> tuple[str, dict[str, str]]:
-    first, head = _GO_FRAME.search(text), _GO.search(text)
-    if not first or not head:
+    if _RECOVERED in text and (found := _GO_RECOVERED.search(text)):
+        message = text[: text.index(_RECOVERED) + len(_RECOVERED)]
+        return message, _error("panic", found["message"], text[len(message) :].lstrip("\n"))
+    frames, head = _GO_FRAME.search(text), _GO.search(text)
+    stack = frames or _GO_STACK.search(text)
+    if frames and head and head.start() < frames.start():
+        message = text[: head.start()].rstrip("\n") or head[0]
+        return message, _error("panic", head["message"], text[head.start() :])
+    if not stack:
         return text, {}
-    message = text[: head.start()].rstrip("\n") or head[0]
-    return message, {"error.type": "panic", "error.message": head["message"], "error.stack_trace": text[head.start() :]}
+    message = text[: stack.start()].rstrip("\n")
+    return message or text.partition("\n")[0], {"error.stack_trace": text[stack.start() :]}
+
+
+def _rust(text: str) -> tuple[str, dict[str, str]]:
+    head, frames = _RUST.search(text), _RUST_FRAMES.search(text)
+    if head:
+        return text[: head.start()].rstrip("\n") or head[0], _error(
+            "panic", head["old"] or head["message"], text[head.start() :]
+        )
+    if not frames:
+        return text, {}
+    return text[: frames.start()].rstrip("\n"), {"error.stack_trace": text[frames.start() :]}
+
+
+def _any(text: str) -> tuple[str, dict[str, str]]:
+    frames = (_java,) if _JAVA_SOURCE.search(text) else (_node,)
+    for one in (_python, *frames, _go, _rust):
+        message, error = one(text)
+        if error:
+            return message, error
+    return text, {}

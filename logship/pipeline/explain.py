@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from logship.model import Events, Source
-from logship.pipeline.encoder import Encoder, Redaction
+from logship.pipeline.encoder import Encoder, Redaction, further_lines
 from logship.pipeline.formats import JsonFormat, RegexFormat
 from logship.pipeline.spec import FormatSpec, MessageRule, PipelineSpec
 
@@ -45,6 +45,7 @@ class Explainer:
         self._forms = [
             JsonFormat(form, source.zone) if form.json_ else RegexFormat(form, source.zone) for form in spec.formats
         ]
+        self._before_further = further_lines(spec)
         self._dated = False
 
     def explain(self, events: Events) -> Iterator[Explained]:
@@ -74,6 +75,8 @@ class Explainer:
     def _reasons(self, text: str, envelope: str, document: bytes) -> Iterator[tuple[str, str]]:
         found = orjson.loads(document) if document else {}
         tried: list[str] = []
+        if self._before_further:
+            text = self._before_further.sub("\n", text)
         for form in self._forms:
             parsed, _ = form.parse([text], [0])
             if parsed:

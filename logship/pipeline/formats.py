@@ -27,7 +27,6 @@ _LEVELS = {
 }  # fmt: skip
 #: Gets a part of a JSON object.
 Get = Callable[[dict[str, Any]], object]
-_SPECIAL = frozenset({"time", "fraction", "zone", "level", "message"})
 _WHOLE = re.compile(r"\(\?s:\.[*+]\??\)\)?\??$")
 
 
@@ -79,6 +78,20 @@ class Levels:
         return pair
 
 
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "", "b": "", "f": "", "v": ""}
+
+
+def unescape(text: str) -> str:
+    """Return the text that a quoted string of Go or JSON stands for."""
+
+    def one(found: re.Match[str]) -> str:
+        digits = found[1] or found[2]
+        return chr(int(digits, 16)) if digits else _ESCAPED.get(found[3], found[3])
+
+    return _ESCAPE.sub(one, text)
+
+
 class RegexFormat:
     """Events that match a regular expression from their first character."""
 
@@ -92,6 +105,7 @@ class RegexFormat:
         self._index = index
         self._clock = Clock([spec.time] if isinstance(spec.time, str) else spec.time, zone)
         self._levels = Levels(spec.levels)
+        self._escaped = [index[group] for group in spec.escaped if group in index]
         self._fields = [
             (index[group], Field(target))
             for group, targets in spec.fields.items()
@@ -119,11 +133,16 @@ class RegexFormat:
 
     def _columns(self, texts: Sequence[str], rows: list[int], groups: list[tuple[Any, ...]]) -> Parsed:
         index = self._index
+        for number in self._escaped:
+            groups[number] = tuple([unescape(value) if "\\" in value else value for value in groups[number]])
         if "time" in index:
             stamps: Sequence[str | None] = groups[index["time"]]
             if "zone" in index:
                 stamps = [f"{s} {z}" if s and z else s for s, z in zip(stamps, groups[index["zone"]], strict=True)]
-            times = self._clock.convert(stamps, groups[index["fraction"]] if "fraction" in index else None)
+            fractions: Sequence[str] | None = groups[index["fraction"]] if "fraction" in index else None
+            if "msecs" in index:  # logging's %(msecs)d: a number, not digits behind a point
+                fractions = [digits.zfill(3) for digits in groups[index["msecs"]]]
+            times = self._clock.convert(stamps, fractions)
         else:
             times = [""] * len(rows)
         messages = list(groups[index["message"]]) if "message" in index else [texts[row] for row in rows]
@@ -215,7 +234,7 @@ def _first(paths: Sequence[str]) -> Get:
 
 
 def _path(name: str) -> Get:
-    """Return a function that gets a dotted path of an object; a key that holds the dots itself comes first."""
+    """Return a function that gets a dotted path (`a.0.b`) of an object; a key that holds the dots comes first."""
     if "." not in name:
         return lambda value: value.get(name)
     first, *others = name.split(".")
@@ -225,9 +244,12 @@ def _path(name: str) -> Get:
             return value[name]
         inner: object = value.get(first)
         for part in others:
-            if not isinstance(inner, dict):
+            if isinstance(inner, list) and part.isdigit():
+                inner = inner[int(part)] if int(part) < len(inner) else None
+            elif isinstance(inner, dict):
+                inner = inner.get(part)
+            else:
                 return None
-            inner = inner.get(part)
         return inner
 
     return get

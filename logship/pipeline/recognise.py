@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,8 +79,8 @@ class Recogniser:
             return Guess("generic", "unknown", generic.score, generic.matched, 0.0, best[1].service)
         others = [one for one in rated if one is not best]
         behind = 1 - others[0][0].points / best[0].points if others else 1.0
-        service = hint if best in hinted else best[1].service
-        following = others[0][1].service if others else ""
+        service = hint if best in hinted else best[0].service
+        following = others[0][0].service if others else ""
         return Guess(best[1].spec.name, service, best[0].score, best[0].matched, max(behind, 0.0), following)
 
     def quality(self, texts: Sequence[str]) -> float:
@@ -95,6 +96,7 @@ class _Rate:
     #: The same for one event.
     score: float
     matched: float
+    service: str = ""
 
 
 class _Reader:
@@ -119,6 +121,7 @@ class _Reader:
         events = self._events(texts)
         todo = list(range(len(events)))
         points, count = 0.0, 0
+        services: Counter[str] = Counter()
         for place, (form, literal) in enumerate(self._compiled):
             parsed, rest = form.parse(events, todo)
             if parsed:
@@ -127,11 +130,14 @@ class _Reader:
                     said = 0.1 * bool(self._words and self._words.search(events[row]))
                     points += value * (1 - 0.01 * min(place, 20)) + named + said
                     count += value > 0.2
+                    services[form.spec.service] += value > 0.2
             todo = rest
         # Few events of many lines: the pipeline does not see where events start.
         lines = max(len(events), sum(not text[:1].isspace() for text in texts) // 2, 1)
         points *= _PRIOR.get(self.spec.name, 1.0)
-        return _Rate(points, points / lines, count / lines)
+        named_service, often = max(services.items(), key=lambda one: one[1], default=("", 0))
+        service = named_service if 2 * often > count and named_service else self.service
+        return _Rate(points, points / lines, count / lines, service)
 
     def _events(self, texts: Sequence[str]) -> list[str]:
         joiner = Joiner(self._starts, self._alone)

@@ -57,6 +57,8 @@ class FormatSpec(_Strict):
     """One form of event."""
 
     name: str
+    #: Who prints it, where a pipeline is of several services: what recognises lines names it.
+    service: str = ""
     match: Pattern | None = None
     #: The event is one JSON object; groups are dotted paths in it.
     json_: bool = Field(False, alias="json")
@@ -67,7 +69,9 @@ class FormatSpec(_Strict):
     groups: dict[str, str | list[str]] = {}
     fields: dict[str, Target | list[Target]] = {}
     set: dict[str, Any] = {}
-    exception: Literal["python", "java", "go", "node"] | None = None
+    #: Groups whose text is a quoted string's: `\\"` in it stands for `"`.
+    escaped: list[str] = []
+    exception: Literal["python", "java", "go", "node", "rust", "any"] | None = None
     messages: list[str] = []
     rest: str | None = None
 
@@ -101,6 +105,8 @@ class PipelineSpec(_Strict):
     starts: list[Pattern] = []
     #: Lines that begin an event and are all of it: what follows is not a part of it, whatever it is.
     alone: list[Pattern] = []
+    #: What stands before the further lines of an event too, and is no part of them.
+    before_further: Pattern | None = None
     formats: list[FormatSpec] = []
     messages: dict[str, list[MessageRule]] = {}
     drop: list[DropRule] = []

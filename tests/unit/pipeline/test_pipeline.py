@@ -5,7 +5,7 @@ import pytest
 
 from logship.errors import PipelineError
 from logship.model import Events, Source
-from logship.pipeline import exceptions
+from logship.pipeline import columns, exceptions
 from logship.pipeline.encoder import Encoder
 from logship.pipeline.spec import Pipelines, PipelineSpec, read_spec
 from logship.pipeline.template import Templates
@@ -284,6 +284,13 @@ def test_what_was_raised_is_found_in_each_language(kind, text, message, type_, e
     """The type and message are those of the exception that was not handled."""
     found, fields = exceptions.split(kind, text)
     assert (message, type_, error) == (found, fields["error.type"], fields.get("error.message"))
+
+
+def test_texts_that_look_like_json_are_told_apart():
+    """Commas, quotes and backslashes at a text's ends never shift its neighbours."""
+    texts = ['"a": "b",', ",", '","', '"', '\\",', "", "plain", ',"x"', "a\nb"]
+    assert [[text] for text in texts] == [[orjson.loads(column)] for column in columns.texts(texts)]
+    assert texts[:5] == [document["message"] for document in encode(*texts[:5])]
 
 
 def test_fields_that_collide_are_both_kept():
