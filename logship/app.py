@@ -23,6 +23,7 @@ from logship.ledger.ledger import Ledger
 from logship.lines.join import Joiner, Starts, compile_starts
 from logship.model import FileRef
 from logship.pipeline.columns import Enrich
+from logship.pipeline.dropping import shares
 from logship.pipeline.encoder import Compiled, Encoder, compile_pipeline
 from logship.pipeline.enrichment.origin import constants, with_version
 from logship.pipeline.enrichment.user_agent import UserAgents
@@ -106,6 +107,7 @@ class Binder:
         self._redactor = redactor
         self._starts: dict[str, tuple[Starts | None, Starts | None]] = {}
         self._compiled: dict[tuple[str, str], Compiled] = {}
+        self._keep = shares(pipelines, settings.drop)
         self._constants = constants(os.uname().nodename, settings.fields, settings.labels)
         self._enrich: dict[str, Enrich] = {}
         if settings.enrich.user_agent:
@@ -130,6 +132,7 @@ class Binder:
             # A container's file is named by its id, which is in the document anyway.
             path="" if file.source.envelope == "docker" and "container" in file.source.fields else file.path,
             enrich=self._enrich,
+            keep=self._keep,
         )
         starts, alone = self._patterns(spec)
         options = self._settings.ingest

@@ -98,15 +98,25 @@ def list_(ctx: click.Context, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON, without the comments.")
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Print a pipeline's file: the one that counts, yours before the shipped one."""
+    """Print a pipeline's file, the one that counts (yours before the shipped one), and which drop rules are on."""
+    settings = effective(ctx).settings
+    from logship.pipeline.dropping import kept, shares
     from logship.pipeline.spec import read_spec
 
-    file = _file(name, effective(ctx).settings.pipelines)
+    file = _file(name, settings.pipelines)
     spec = read_spec(file)
+    keep = shares(_load(settings.pipelines), settings.drop)
     if as_json:
-        click.echo(render.as_json(spec.model_dump(by_alias=True, exclude_defaults=True), indent=True))
+        row = spec.model_dump(by_alias=True, exclude_defaults=True)
+        if spec.drop:
+            row["drop"] = [one | {"kept": kept(rule, keep)} for one, rule in zip(row["drop"], spec.drop, strict=True)]
+        click.echo(render.as_json(row, indent=True))
         return
     click.echo(f"# {file}")
+    for rule in spec.drop:
+        share = kept(rule, keep)
+        state = "off" if share == 1 else "drops all" if share == 0 else f"keeps {share:.4g} of them"
+        click.echo(f"# drop rule {rule.name}: {state} (setting drop.{rule.name})")
     click.echo(file.read_text(), nl=False)
 
 

@@ -74,8 +74,8 @@ def read_environment(environ: Mapping[str, str]) -> Layer:
             continue
         loc = tuple(name[len(PREFIX) :].lower().split("__"))
         if annotation(loc) is None:
-            guess = nearest(name, known)
-            mistakes.append(f"{name} is not an option" + (f"; did you mean {guess}?" if guess else ""))
+            guess = nearest(name.removeprefix(PREFIX), (one.removeprefix(PREFIX) for one in known))
+            mistakes.append(f"{name} is not an option" + (f"; did you mean {PREFIX}{guess}?" if guess else ""))
             continue
         values = VariableSource(name, environ[name])()
         if names_at(loc) and not isinstance(values.get(loc[0]), dict):

@@ -83,6 +83,21 @@ def _fields(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _drop(values: dict[str, Any]) -> dict[str, bool | float]:
+    found: dict[str, bool | float] = {}
+    for name, value in values.items():
+        # A variable's text: a number is a share, `1` too.
+        word = value.strip().lower() if isinstance(value, str) else value
+        try:
+            share = word if isinstance(word, bool) else float(word)
+        except (TypeError, ValueError):
+            share = _WORDS.get(word, -1.0) if isinstance(word, str) else -1.0
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name} must be true (drop all), false (drop none) or the share to keep, from 0 to 1")
+        found[name] = share
+    return found
+
+
 _SIZE_SCHEMA = WithJsonSchema(
     {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\s*\d*\.?\d+\s*\w*\s*$"}]}
 )
@@ -91,6 +106,16 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Host = Annotated[str, AfterValidator(_host)]
 Namespace = Annotated[str, AfterValidator(_namespace)]
 Fields = Annotated[dict[str, Any], AfterValidator(_fields)]
+Drop = Annotated[
+    dict[str, Any],
+    AfterValidator(_drop),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {"anyOf": [{"type": "boolean"}, {"type": "number", "minimum": 0, "maximum": 1}]},
+        }
+    ),
+]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Size = Annotated[ByteSize, Field(gt=0), _SIZE_SCHEMA]
 SizeOrNone = Annotated[ByteSize, Field(ge=0), _SIZE_SCHEMA]
@@ -281,6 +306,7 @@ class Settings(BaseSettings):
     labels: dict[str, str] = Field(default={}, description="Labels on every document.")
     fields: Fields = Field(default={}, description="Fields on every document, by their dotted names.")
     enrich: Enrich = Field(default=Enrich(), description="What documents get that their lines do not say.")
+    drop: Drop = Field(default={}, description="Rules whose events are dropped (true), or kept in part (0.1).")
     pipelines: list[Path] = Field(default=[], description="Directories with pipelines of your own; they win by name.")
     elasticsearch: Elasticsearch = Field(default=Elasticsearch(), description="Delivery to Elasticsearch.")
     file_sink: FileSink = Field(default=FileSink(), description="Delivery to a file.")

@@ -21,6 +21,7 @@ from logship.model import Events, Source
 from logship.pipeline import exceptions
 from logship.pipeline.columns import Column, Enrich, dumps
 from logship.pipeline.columns import texts as texts_of
+from logship.pipeline.dropping import Drops
 from logship.pipeline.formats import JsonFormat, Messages, Parsed, RegexFormat
 from logship.pipeline.spec import PipelineSpec
 from logship.pipeline.template import Templates, merge, put
@@ -96,6 +97,7 @@ class Encoder:
         keep_original: KeepOriginal = "unparsed",
         path: str = "",
         enrich: Mapping[str, Enrich] | None = None,
+        keep: Mapping[str, float] | None = None,
     ) -> None:
         self.dataset = spec.dataset or f"dify.{_NO_DATASET.sub('_', source.service.lower()) or 'unknown'}"
         self._redactor = redactor
@@ -108,9 +110,7 @@ class Encoder:
         # A tree of constants is made when a template is: of most files, most formats never occur.
         self._templates = [Templates(partial(_with, common, form.set), key) for form in spec.formats]
         self._raw = Templates(partial(_with, common, {"tags": ["unparsed"]}), key)
-        self._drops = [
-            (rule.name, rule.format, re.compile(rule.match, re.ASCII)) for rule in spec.drop if rule.enabled
-        ]
+        self._drops = Drops(spec.drop, keep or {}, key)
         self._before_further = further_lines(spec)
         #: Time of the file's last event that had one: what a line without any gets.
         self._last = ""
@@ -172,8 +172,10 @@ class Encoder:
             columns.append(("stream", [names[events.streams[row]] for row in rows]))
         if self._keep == "always" or (form is None and self._keep == "unparsed"):
             columns.append(("event.original", texts_of([events.texts[row] for row in rows])))
+        gone: dict[int, str] = {}
         if self._drops:
-            self._drop(form, messages, encoded)
+            offsets = [events.offsets[row] for row in rows]
+            gone = self._drops.find(form.spec.name if form else None, messages, _coalesced(parsed.columns), offsets)
         documents = self._encode(templates, columns, rows, events.offsets, extras, suspects, encoded)
         if len(rows) == len(encoded.documents):
             encoded.documents, encoded.times = documents, times
@@ -181,10 +183,9 @@ class Encoder:
             for row, document, time in zip(rows, documents, times, strict=True):
                 encoded.documents[row] = document
                 encoded.times[row] = time
-        if self._drops and encoded.dropped:
-            for row, message in zip(rows, messages, strict=True):
-                if self._dropped(form, message):
-                    encoded.documents[row] = b""
+        for position, rule in gone.items():
+            encoded.documents[rows[position]] = b""
+            encoded.dropped[rule] = encoded.dropped.get(rule, 0) + 1
 
     def _extras(
         self,
@@ -289,17 +290,6 @@ class Encoder:
                 "error.type": dumps("redaction"),
             }
         return clean
-
-    def _dropped(self, form: RegexFormat | JsonFormat | None, message: str) -> str | None:
-        name = form.spec.name if form else None
-        return next(
-            (rule for rule, only, pattern in self._drops if only in {None, name} and pattern.match(message)), None
-        )
-
-    def _drop(self, form: RegexFormat | JsonFormat | None, messages: list[str], encoded: Encoded) -> None:
-        for message in messages:
-            if rule := self._dropped(form, message):
-                encoded.dropped[rule] = encoded.dropped.get(rule, 0) + 1
 
 
 def further_lines(spec: PipelineSpec) -> re.Pattern[str] | None:

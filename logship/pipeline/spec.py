@@ -80,9 +80,18 @@ class DropRule(_Strict):
     """Events to leave out, counted by the rule's name."""
 
     name: str
-    format: str | None = None
-    match: Pattern
+    #: Names of the formats it looks at; none: every event.
+    format: str | list[str] = []
+    #: On the message, from its beginning.
+    match: Pattern = ""
+    #: Field to pattern, on the whole value: fields that the format itself has, not those of message rules.
+    where: dict[str, Pattern] = {}
     enabled: bool = False
+
+    @property
+    def formats(self) -> list[str]:
+        """Return the formats as a list."""
+        return [self.format] if isinstance(self.format, str) else self.format
 
 
 class Sample(_Strict):
@@ -188,6 +197,12 @@ def read_spec(path: Path, *, samples: bool = True, trusted: bool = False) -> Pip
             raise PipelineError(f"{path}: formats.{form.name}.messages: no message rules named {', '.join(unknown)}")
         if (form.match is None) == (not form.json_):
             raise PipelineError(f"{path}: formats.{form.name}: needs either match or json: true")
+    for rule in spec.drop:
+        names = [form.name for form in spec.formats]
+        if unknown := [name for name in rule.formats if name not in names]:
+            raise PipelineError(f"{path}: drop.{rule.name}.format: no formats named {', '.join(unknown)}")
+        if not rule.match and not rule.where:
+            raise PipelineError(f"{path}: drop.{rule.name}: needs match or where, else it drops everything")
     return spec
 
 

@@ -69,6 +69,16 @@ def mistakes(directory: Path, text: str, environ: dict[str, str] | None = None) 
             "c.yaml line 1: fields is {'deployment.environment': {'name': 'prod'}}; deployment.environment must be "
             "text, a number, true, false or a list of them",
         ),
+        (
+            "drop: {health_checks: sometimes}\n",
+            "c.yaml line 1: drop is {'health_checks': 'sometimes'}; health_checks must be true (drop all), false "
+            "(drop none) or the share to keep, from 0 to 1",
+        ),
+        (
+            "drop: {health_checks: 1.5}\n",
+            "c.yaml line 1: drop is {'health_checks': 1.5}; health_checks must be true (drop all), false "
+            "(drop none) or the share to keep, from 0 to 1",
+        ),
         ("containers: 5\n", "c.yaml line 1: containers is 5; must be a mapping of names to values"),
         (
             "namespace: A-B\n",
