@@ -2,7 +2,7 @@
 # make test    the whole test suite, against the real parts (see `make tools`)
 # make bench   events per CPU second and memory, beside a reference loop and rsyslog
 # make conformance  the published cases of log shippers, one by one, with result and time
-# make generate  write the index templates and config/fields.md from their tables (elk/fields.yaml)
+# make generate  write what is made of tables: index templates, fields, dashboards, searches
 # make lint    ruff, mypy, and a docstring for every test
 # make lock    resolve the dependencies again, with hashes
 # make wheel   build dist/*.whl
@@ -61,7 +61,8 @@ conformance: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m conformance.board
 
 generate: $(VENV)/.runtime
-	$(BIN)/python -m logship.elastic.generate
+	@$(BIN)/python -m logship.elastic.generate
+	@$(BIN)/python -m logship.elastic.views
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

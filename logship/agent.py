@@ -23,6 +23,7 @@ from logship.ledger import rejects
 from logship.ledger.ledger import Ledger
 from logship.ledger.status import status
 from logship.model import StoredBatch
+from logship.report import Reporter
 from logship.sources.tailer import Tailer
 from logship.sources.watcher import Watcher
 from logship.store.archiver import Archiver
@@ -48,6 +49,7 @@ class Agent:
         archiver: Archiver | None,
         *,
         bell: threading.Event,
+        reporter: Reporter | None = None,
     ) -> None:
         self.ledger = ledger
         self._tailer = tailer
@@ -56,6 +58,7 @@ class Agent:
         self._sinks = sinks
         self._archiver = archiver
         self._bell = bell
+        self._reporter = reporter
         self._fault: BaseException | None = None
 
     def run(self, stop: threading.Event, on_batch: OnBatch | None = None) -> None:
@@ -178,13 +181,15 @@ class Agent:
         self._bell.set()  # the ingest loop may wait for it
 
     def _keep_house(self, stop: threading.Event) -> None:
-        """Seal, prune and carry out requests, every two seconds."""
+        """Seal, prune, report and carry out requests, every two seconds."""
         archive = self._archiver is not None
         while not stop.is_set():
             try:
                 rejects.requests(self.ledger)
                 if self._archiver:
                     self._archiver.step()
+                if self._reporter:
+                    self._reporter.step()
             except LogshipError as error:
                 log.error("housekeeping failed", reason=str(error), hint=error.hint)
             self.ledger.prune(archive=archive)

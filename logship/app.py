@@ -29,6 +29,7 @@ from logship.pipeline.enrichment.origin import constants, with_version
 from logship.pipeline.enrichment.user_agent import UserAgents
 from logship.pipeline.redaction import Redactor
 from logship.pipeline.spec import Pipelines, PipelineSpec
+from logship.report import Reporter
 from logship.sources import configured
 from logship.sources.configured import Discovery, Wrapping
 from logship.sources.docker import CONTAINERS_HINT, DockerContainers, unreadable
@@ -80,10 +81,23 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
             _sinks(settings),
             _archiver(settings, ledger),
             bell=bell,
+            reporter=_reporter(settings, ledger, ingest),
         )
     except BaseException:
         ledger.close()
         raise
+
+
+def _reporter(settings: Settings, ledger: Ledger, ingest: Ingest) -> Reporter | None:
+    if not settings.report_seconds:
+        return None
+    return Reporter(
+        ledger,
+        every=settings.report_seconds,
+        namespace=settings.namespace,
+        constants=constants(os.uname().nodename, settings.fields, settings.labels),
+        redacted=ingest.redacted,
+    )
 
 
 def _tame_collector() -> None:

@@ -313,6 +313,9 @@ class Settings(BaseSettings):
     store: Store = Field(default=Store(), description="The embedded archive and search.")
     ingest: Ingest = Field(default=Ingest(), description="How files are read.")
     redaction: Redaction = Field(default=Redaction(), description="Personal data.")
+    report_seconds: float = Field(
+        default=60.0, ge=0, le=86_400, description="Time between two reports of the agent on itself; 0: none."
+    )
     log: AgentLog = Field(default=AgentLog(), description="The agent's own log.")
 
     @classmethod
