@@ -69,7 +69,8 @@ _KINDS = {
     "http.response.status_code http.request.bytes http.response.bytes http.request.body.bytes "
     "http.response.body.bytes gen_ai.usage.input_tokens gen_ai.usage.output_tokens file.size source.as.number "
     "log.original_length log.nul_bytes log.syslog.priority dify.task.retry_seconds dify.worker.pid "
-    "dify.nginx.connection dify.db.rows logship.chain.index logship.delivered logship.duplicate logship.rejected logship.pending "
+    "dify.nginx.connection dify.db.rows logship.chain.index logship.delivered logship.duplicate "
+    "logship.rejected logship.pending "
     "logship.lag_seconds logship.lines logship.events logship.unparsed logship.dropped logship.redacted "
     "logship.read_bytes logship.lag_bytes logship.state_bytes",
     Kind.DOUBLE: "event.risk_score event.risk_score_norm host.cpu.usage",

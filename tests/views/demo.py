@@ -16,9 +16,11 @@ from logship.data import data_path
 from logship.delivery.courier import Courier
 from logship.delivery.sinks.elastic import ElasticsearchSink
 from logship.elastic.client import Client, connect
+from logship.errors import DeliveryError
 from logship.ledger.ledger import Ledger
 from logship.pipeline.spec import Pipelines
 from logship.report import Reporter
+from logship.store.search import Search
 
 
 @dataclass
@@ -28,6 +30,11 @@ class Demo:
     client: Client
     namespace: str
     state_dir: Path
+
+    @property
+    def store(self) -> Search:
+        """The agent's own store of the same documents."""
+        return Search(self.state_dir)
 
     def index(self, pattern: str) -> str:
         """Return a data view's pattern, narrowed to the corpus."""
@@ -53,7 +60,10 @@ def read(folder: Path, url: str, namespace: str) -> Path:
     config = folder / "logship.yaml"
     config.write_text(yaml.safe_dump(settings))
     command = [sys.executable, "-m", "logship", "--config", str(config), "tail", "--once", "--output", "none"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    for _ in range(5):  # a busy machine takes its time to make thirty data streams
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != DeliveryError.exit_code or "documents wait" not in done.stderr:
+            break
     assert 0 == done.returncode, done.stderr + done.stdout
     _reports(folder / "state", url, namespace)
     return folder / "state"

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import yaml
 
-from logship.elastic.views import dashboards_api, grafana, rules, saved_objects
+from logship.elastic.views import dashboards_api, grafana, questions, rules, saved_objects
 from logship.elastic.views.model import LANGUAGES, Language, Views
 
 _DO_NOT_EDIT = "# Made by `make generate` from logship/elastic/views: edit there.\n"
@@ -22,6 +22,7 @@ def files(views: Views) -> dict[str, bytes]:
     for name, content in grafana.provisioning().items():
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=200)
         found[f"grafana/{name}"] = (_DO_NOT_EDIT + text).encode()
+    found["searches.md"] = questions.markdown(questions.load()).encode()
     return found
 
 
