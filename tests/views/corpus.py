@@ -47,9 +47,11 @@ class Stack:
         self.lines: dict[str, list[tuple[datetime, str]]] = {}
 
     def write(self, service: str, at: datetime, line: str) -> None:
+        """Write a line of a service."""
         self.lines.setdefault(service, []).append((at, line))
 
     def trace(self) -> str:
+        """Return a trace id that is new."""
         return f"{self.chance.getrandbits(128):032x}"
 
     def api(self, at, message, *, trace="", user="", level="INFO", error=None, **context):
@@ -86,6 +88,7 @@ class Stack:
         }))  # fmt: skip
 
     def plugin(self, at, text, *, level="INFO", trace=""):
+        """Write a line of the plugin daemon: place in the code, then the text."""
         tail = f" trace_id={trace} tenant_id={TENANT}" if trace else ""
         place, _, rest = text.partition(" ")
         self.write("plugin_daemon", at, f"{stamp(at)} {level} dify-plugin-daemon {place}{tail} {rest}")
