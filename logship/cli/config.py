@@ -34,13 +34,17 @@ def show(ctx: click.Context, as_json: bool) -> None:
 @config.command(examples=["logship config check", "logship config check --config /etc/logship/logship.yaml"])
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """Check the settings and the pipelines they name; every mistake is named with its place."""
+    """Check the settings, and the pipelines and databases they name; every mistake is named with its place."""
     found = effective(ctx)
     from logship.data import data_path
     from logship.pipeline.dropping import shares
     from logship.pipeline.spec import Pipelines
 
     shares(Pipelines.load_for_use(data_path("pipelines"), found.settings.pipelines), found.settings.drop)
+    if found.settings.enrich.geoip_databases:
+        from logship.pipeline.enrichment.geo import Places
+
+        Places(found.settings.enrich.geoip_databases)
     count = sum(one.origin != "default" for one in found.values())
     click.echo(f"good: {found.config or 'no configuration file'}; {count} of {len(found.values())} options are set")
 

@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 
 from logship.cli.failures import exit_codes
+from logship.config import load
+from logship.data import data_path
+from logship.pipeline.dropping import shares
+from logship.pipeline.spec import Pipelines
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 COMMANDS = re.findall(r"^\$ (logship (?:search|status|rejected|config|version)\b[^#\n]*)", README, re.MULTILINE)
@@ -38,6 +42,17 @@ def test_a_command_of_the_readme_runs(command: str, environment):
     argv = [sys.executable, "-m", *shlex.split(command)]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True)
     assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_the_configuration_of_the_readme_is_one(tmp_path):
+    """Every YAML block is a configuration that loads, and its drop rules exist."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert blocks
+    pipelines = Pipelines.load_for_use(data_path("pipelines"), [])
+    for block in blocks:
+        path = tmp_path / "c.yaml"
+        path.write_text(block)
+        shares(pipelines, load(path, environ={}).settings.drop)
 
 
 def test_the_exit_codes_of_the_readme_are_those_of_the_command():

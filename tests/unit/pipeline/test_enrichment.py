@@ -3,14 +3,17 @@
 import json
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import orjson
 import pytest
+from click.testing import CliRunner
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
 from logship.app import Binder
+from logship.cli import main
 from logship.config import Settings
 from logship.data import data_path
 from logship.errors import ConfigError
@@ -231,6 +234,29 @@ def test_a_file_that_is_no_database_stops_the_start(tmp_path, content, said):
     assert str(error.value).startswith(f"enrich.geoip_databases: {path}: ")
     with pytest.raises(ConfigError, match=r"directory|not a file"):
         Places([tmp_path])
+
+
+def test_the_configuration_is_checked_with_its_databases(tmp_path):
+    """`config check` opens them: a missing file is found before the agent starts."""
+    config = tmp_path / "c.yaml"
+    config.write_text(f"enrich: {{geoip_databases: ['{mmdb(tmp_path / 'city.mmdb', CITY)}']}}\n")
+    assert 0 == CliRunner().invoke(main, ["config", "check", "--config", str(config)]).exit_code
+    (tmp_path / "city.mmdb").unlink()
+    done = CliRunner().invoke(main, ["config", "check", "--config", str(config)])
+    assert (2, True) == (done.exit_code, "city.mmdb: No such file" in done.stderr)
+
+
+def test_the_trace_of_a_request_id(documents):
+    """The id that older text lines show leads to the trace id that Dify writes in JSON for the same request."""
+    text, whole = documents(
+        "2025-06-01 10:20:30.250 ERROR [T] [app.py:12] 0a1b2c3d4e - it broke",
+        "2025-06-01 10:20:30.250 ERROR [T] [app.py:12] 6f1e0c1e9a3b5d1f8a7c4b2d9e0f1a2b - it broke",
+        service="api",
+    )
+    assert text["trace"]["id"] == uuid.uuid5(uuid.NAMESPACE_DNS, "0a1b2c3d4e").hex
+    assert text["http"]["request"]["id"] == "0a1b2c3d4e"
+    assert whole["trace"]["id"] == "6f1e0c1e9a3b5d1f8a7c4b2d9e0f1a2b"
+    assert "http" not in whole
 
 
 @pytest.mark.parametrize(
