@@ -15,15 +15,18 @@ from copy import copy
 from dataclasses import dataclass, field
 
 from logship.ledger.ledger import Ledger
-from logship.lines.envelope import unwrap
+from logship.lines.envelope import cut, unwrap, unwrap_some
 from logship.lines.join import Joiner
 from logship.model import Batch, Chunk, Events, FileRef, Lines, Progress
 from logship.pipeline.encoder import Encoder
+from logship.pipeline.fastpath import Taken
 from logship.sources.tailer import Tailer
 
 _KEPT = 1000
 #: Seconds after which what a file was bound to is let go, if it was not read and has no event open.
 _UNUSED = 30.0
+#: Bytes of a chunk that make it worth while to look for the lines that are all alike.
+_BUSY = 8 << 10
 #: Seconds between two scans, at least.
 _SOONEST = 0.2
 
@@ -58,6 +61,11 @@ class _File:
     lent: dict[str, _Lent] = field(default_factory=dict)
     #: Streams that have begun an event of their own here, so that nothing more is given.
     own: set[str] = field(default_factory=set)
+
+    def goes_straight(self, chunk: Chunk) -> bool:
+        """Whether nothing special is going on: no restart, rotation, cut line or unfinished parts of one."""
+        docker = self.ref.source.envelope == "docker" and chunk.original_length is None
+        return docker and not self.resume and self.before is None and not self.joiner.has_parts
 
     def pending(self) -> dict[str, int]:
         """Return the offset of the oldest byte of each stream that is not in an event yet."""
@@ -161,17 +169,23 @@ class Ingest:
     def _read(self, chunk: Chunk, now: float, datasets: dict[str, _Dataset], counts: dict[int, _Counts]) -> None:
         file = self._files.get(chunk.file.id) or self._open(chunk, now)
         file.used = now
-        lines = unwrap(chunk)
+        file.read = chunk.offset + chunk.span
+        taken = None
+        if len(chunk.data) >= _BUSY and file.goes_straight(chunk):
+            raw, edges = cut(chunk)
+            taken = file.encoder.take(chunk.data, raw, edges)
+        lines = unwrap(chunk) if taken is None else unwrap_some(raw, edges, taken.rest)
+        if taken is not None and "" in lines.times:  # what has no stamp gets that of the event before
+            taken, lines = None, unwrap(chunk)
         if file.resume:
             _skip(lines, file.resume)
             if chunk.offset + chunk.span >= max(file.resume.values()):
                 file.resume = {}
-        file.read = chunk.offset + chunk.span
         counts.setdefault(chunk.file.id, _Counts())
         if file.before is not None:
             self._lend(file, file.before, lines, now, datasets, counts)
         events = file.joiner.feed(lines, now) if lines.texts else Events()
-        self._add(file, events, datasets, counts)
+        self._add(file, events, datasets, counts, taken)
         if file.pending():
             self._waiting.add(chunk.file.id)
 
@@ -245,15 +259,22 @@ class Ingest:
         self._files[chunk.file.id] = file
         return file
 
-    def _add(self, file: _File, events: Events, datasets: dict[str, _Dataset], counts: dict[int, _Counts]) -> None:
-        if not events.texts and not events.lines:
+    def _add(
+        self,
+        file: _File,
+        events: Events,
+        datasets: dict[str, _Dataset],
+        counts: dict[int, _Counts],
+        taken: Taken | None = None,
+    ) -> None:
+        if not events.texts and not events.lines and taken is None:
             return
         count = counts.setdefault(file.ref.id, _Counts())
         count.lines += events.lines
         count.bytes_skipped += events.skipped
-        if not events.texts:
+        if not events.texts and taken is None:
             return
-        encoded = file.encoder.encode(events)
+        encoded = file.encoder.encode(events, taken)
         count.unparsed += encoded.unparsed
         count.bytes_documents += encoded.bytes_documents
         count.bytes_dropped += encoded.bytes_dropped
@@ -261,7 +282,8 @@ class Ingest:
             count.dropped[rule] = count.dropped.get(rule, 0) + dropped
         for rule, redacted in encoded.redacted.items():
             self.redacted[rule] = self.redacted.get(rule, 0) + redacted
-        made = len(encoded.documents)
+        made = encoded.count
+        count.lines += taken.count if taken is not None else 0
         if not made:
             return
         count.events += made
@@ -273,7 +295,7 @@ class Ingest:
 
     def _commit(self, datasets: dict[str, _Dataset], counts: dict[int, _Counts]) -> None:
         batches = [
-            Batch(name, b"".join(data.parts), len(data.parts), data.first, data.last, data.files)
+            Batch(name, b"".join(data.parts), sum(data.files.values()), data.first, data.last, data.files)
             for name, data in datasets.items()
         ]
         progress = [self._progress(self._files[number], count) for number, count in counts.items()]

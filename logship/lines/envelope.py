@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
@@ -31,23 +32,41 @@ _HOLE = re.compile(rb"\0{16,}")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
-def unwrap(chunk: Chunk) -> Lines:
-    """Return the lines of a chunk without their envelope; a broken line keeps its raw text and says why."""
+def cut(chunk: Chunk) -> tuple[list[bytes], list[int]]:
+    """Return the lines of a chunk, without newlines, and where on disk each begins and the last ends."""
     raw = chunk.data.split(b"\n")
     if not raw[-1]:
         raw.pop()
     edges = list(accumulate([len(line) + 1 for line in raw], initial=chunk.offset))
     edges[-1] = chunk.offset + chunk.span  # a cut line is longer on disk; the last line of a file may lack its newline
+    return raw, edges
+
+
+def unwrap_some(raw: Sequence[bytes], edges: Sequence[int], rows: Sequence[int]) -> Lines:
+    """Return some of the lines of a Docker json-file without their envelope."""
+    some = [raw[row] for row in rows]
+    lines = _docker(some, [edges[row] for row in rows], [edges[row + 1] for row in rows])
+    return _colourless(lines, b"".join(some))
+
+
+def unwrap(chunk: Chunk) -> Lines:
+    """Return the lines of a chunk without their envelope; a broken line keeps its raw text and says why."""
+    raw, edges = cut(chunk)
     envelope = chunk.file.source.envelope
-    lines = _docker(raw, edges) if envelope == "docker" else _plain(chunk.data, raw, edges)
+    lines = _docker(raw, edges[:-1], edges[1:]) if envelope == "docker" else _plain(chunk.data, raw, edges)
     if envelope == "cri":
         lines = _cri(lines)
-    if b"\x1b" in chunk.data or b"\\u001b" in chunk.data:
-        lines.texts = [_ANSI.sub("", text) if "\x1b" in text else text for text in lines.texts]
+    _colourless(lines, chunk.data)
     if chunk.original_length is not None:
         lines.extra.setdefault(0, {}).update(
             {"log.flags": ["truncated"], "log.original_length": chunk.original_length}
         )
+    return lines
+
+
+def _colourless(lines: Lines, data: bytes) -> Lines:
+    if b"\x1b" in data or b"\\u001b" in data:
+        lines.texts = [_ANSI.sub("", text) if "\x1b" in text else text for text in lines.texts]
     return lines
 
 
@@ -108,7 +127,7 @@ def _utc(found: re.Match[str]) -> str:
     return f"{found[1]}{found[2] or ''}Z"
 
 
-def _docker(raw: list[bytes], edges: list[int]) -> Lines:
+def _docker(raw: list[bytes], offsets: list[int], ends: list[int]) -> Lines:
     extra: dict[int, dict[str, Any]] = {}
     try:
         records = orjson.loads(b"[%b]" % b",".join(raw))
@@ -134,7 +153,7 @@ def _docker(raw: list[bytes], edges: list[int]) -> Lines:
         partial = [not ends for ends in whole]
     if any("\r" in text for text in (texts[0], texts[-1])):  # a terminal's line ends
         texts = [text.removesuffix("\r") for text in texts]
-    return Lines(edges[:-1], edges[1:], texts, times, streams, partial, extra)
+    return Lines(offsets, ends, texts, times, streams, partial, extra)
 
 
 def _record(line: bytes, position: int, extra: dict[int, dict[str, Any]]) -> dict[str, Any]:

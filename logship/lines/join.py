@@ -84,6 +84,11 @@ class Joiner:
                 self._emit(stream, event, events)
         return _ordered(events)
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether a long line is unfinished."""
+        return bool(self._parts)
+
     def pending(self) -> dict[str, int]:
         """Return the offset of the oldest byte of each stream that is not in an event yet."""
         offsets = {stream: event.offset for stream, event in self._parts.items()}

@@ -122,7 +122,7 @@ _SIMPLE: dict[str, Convert] = {
     "lower": lambda value: str(value).lower(),
     "upper": lambda value: str(value).upper(),
     "bool": _bool,
-    "path": lambda value: str(value).partition("?")[0],
+    "path": lambda value: str(value).partition("?")[0] or None,
     "query": lambda value: str(value).partition("?")[2] or None,
     "request_id": lambda value: value if _REQUEST_ID.fullmatch(value) else None,
     "trace": _trace,
@@ -152,6 +152,33 @@ class Field:
             self.parts = [(name, "trace"), ("http.request.id", "request_id")]
             self._plain = name
         self._caches = {part: Cached(_SIMPLE[part]) for _, part in self.parts if part in _SIMPLE}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the fields that its columns may be."""
+        return [name for name, _ in self.parts]
+
+    def cells(self, text: str) -> list[bytes | None]:
+        """Return the JSON of one text, for each of `names`."""
+        return [self._column(kind, [text])[0] for _, kind in self.parts]
+
+    def bare(self, values: Sequence[bytes]) -> bool:
+        """Whether the insides of JSON strings become fields as they lie."""
+        if self._plain:
+            return _REQUEST_LENGTH not in set(map(len, values))
+        return self.parts[0][1] in {"keyword", "text"}
+
+    def bare_columns(self, values: Sequence[bytes]) -> list[tuple[str, Sequence[bytes]]]:
+        """Return the columns of such values."""
+        if len(self.parts) == 1 or self._plain:
+            return [(self.parts[0][0], values)]
+        halves = [value.partition(b"?") for value in values]
+        path, query = self.names[1:]
+        return [
+            (self.names[0], values),
+            (path, [half[0] for half in halves]),
+            (query, [half[2] for half in halves]),
+        ]
 
     def columns(self, values: Sequence[Any]) -> list[tuple[str, Column]]:
         """Return the columns that a column of texts becomes."""

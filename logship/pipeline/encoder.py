@@ -9,49 +9,43 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import orjson
 
 from logship.model import Events, Source
 from logship.pipeline import exceptions
+from logship.pipeline.clean import Redaction, clean
 from logship.pipeline.columns import Column, Enrich, dumps
 from logship.pipeline.columns import texts as texts_of
 from logship.pipeline.dropping import Drops
+from logship.pipeline.fastpath import FastPath, Taken
 from logship.pipeline.formats import JsonFormat, Messages, Parsed, RegexFormat
 from logship.pipeline.spec import PipelineSpec
 from logship.pipeline.template import Templates, merge, put
 
 KeepOriginal = Literal["never", "unparsed", "always"]
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?Z")
+#: Events that say what is usual in a file; and chunks until it is tried again after it was not.
+_MANY = 30
+_LONG = 8
+_Part = tuple[Parsed, RegexFormat | JsonFormat | None, Messages | None, Templates]
 _NO_DATASET = re.compile(r"[^a-z0-9_.]+")
-
-
-class Redaction(Protocol):
-    """What the encoder needs of a redactor."""
-
-    def suspects(self, texts: Sequence[str]) -> Collection[int]:
-        """Return the positions of texts that may hold a secret."""
-
-    def redact(self, text: str) -> tuple[str, dict[str, int]]:
-        """Return the text without secrets, and how many by rule."""
-
-    def redact_value(self, name: str, value: object) -> object:
-        """Return a JSON value without secrets."""
 
 
 @dataclass(slots=True)
 class Encoded:
     """Documents of one file's events; the columns are of equal length."""
 
-    #: Action line and document, each with its newline.
+    #: Action line and document, each with its newline; all in one where some came the short way.
     documents: list[bytes]
-    #: `@timestamp` of each.
+    #: `@timestamp` of each; or the first and last ones, where some came the short way.
     times: list[str]
+    count: int = 0
     #: Events and their bytes dropped, by rule.
     dropped: dict[str, int] = field(default_factory=dict)
     bytes_dropped: int = 0
@@ -104,7 +98,9 @@ class Encoder:
         self._keep = keep_original
         #: What makes more of a field, by the field's name.
         self._enrich = enrich or {}
-        common = _constants(source, self.dataset, namespace, path, constants)
+        self._spec = spec
+        self._key = key
+        self._common = common = _constants(source, self.dataset, namespace, path, constants)
         compiled = compiled or compile_pipeline(spec, source.zone)
         self._formats, self._messages = compiled.formats, compiled.messages
         # A tree of constants is made when a template is: of most files, most formats never occur.
@@ -114,9 +110,40 @@ class Encoder:
         self._before_further = further_lines(spec)
         #: Time of the file's last event that had one: what a line without any gets.
         self._last = ""
+        self._short: FastPath | None = None
+        self._shorts: dict[tuple[int, str], FastPath] = {}
+        #: Chunks to go the long way, after one that was not for the short way.
+        self._long = 0
 
-    def encode(self, events: Events) -> Encoded:
-        """Return the documents of a batch of events; no text raises."""
+    def take(self, data: bytes, raw: Sequence[bytes], edges: Sequence[int]) -> Taken | None:
+        """Make documents of those of Docker's records that are usual, once it is known what usual is."""
+        if self._short is None or self._long:
+            self._long = max(self._long - 1, 0)
+            return None
+        taken = self._short.take(data, raw, edges)
+        if taken is None:
+            self._long = _LONG
+        return taken
+
+    def _learn(self, texts: Sequence[str], parts: Sequence[_Part]) -> None:
+        """Note which form nearly all of many events have."""
+        parsed, form, rules, _ = max(parts, key=lambda part: len(part[0].rows))
+        if self._drops or self._keep == "always" or not isinstance(form, RegexFormat):
+            return
+        text = texts[parsed.rows[-1]]
+        start = next((one for one in self._spec.starts if re.match(one, text, re.ASCII)), "")
+        if self._spec.starts and not start:
+            return
+        which = self._formats.index(form), start
+        if which not in self._shorts:
+            constants = _with(self._common, form.spec.set)
+            self._shorts[which] = FastPath(
+                form, rules, self._redactor, constants=constants, key=self._key, start=start, enrich=self._enrich
+            )
+        self._short = self._shorts[which] if self._shorts[which].usable else None
+
+    def encode(self, events: Events, taken: Taken | None = None) -> Encoded:
+        """Return the documents of a batch of events, with those that came the short way; no text raises."""
         texts = events.texts
         if self._before_further:
             texts = [self._before_further.sub("\n", text) if "\n" in text else text for text in texts]
@@ -127,7 +154,7 @@ class Encoder:
         }
         suspects = frozenset(self._redactor.suspects(texts))
         todo = list(range(count))
-        parts: list[tuple[Parsed, RegexFormat | JsonFormat | None, Messages | None, Templates]] = []
+        parts: list[_Part] = []
         for form, messages, templates in zip(self._formats, self._messages, self._templates, strict=True):
             if not todo:
                 break
@@ -138,6 +165,8 @@ class Encoder:
             encoded.unparsed = len(todo)
             raw = Parsed(todo, [""] * len(todo), [texts[row] for row in todo], [])
             parts.append((raw, None, None, self._raw))
+        if count >= _MANY:
+            self._learn(texts, parts)
         self._fill_times([parsed for parsed, *_ in parts], events)
         for parsed, form_, messages, templates in parts:
             self._finish(parsed, form_, messages, templates, events, own, suspects, encoded)
@@ -148,7 +177,18 @@ class Encoder:
             encoded.times = [encoded.times[row] for row in kept]
             encoded.documents = [encoded.documents[row] for row in kept]
         encoded.bytes_documents = sum(events.sizes) - encoded.bytes_dropped
+        encoded.count = len(encoded.documents)
+        if taken is not None:
+            self._merge(encoded, events, taken)
         return encoded
+
+    def _merge(self, encoded: Encoded, events: Events, taken: Taken) -> None:
+        if not events.offsets or events.offsets[-1] < taken.offsets[-1]:
+            self._last = taken.end_time
+        encoded.documents = [taken.merged(events.offsets, encoded.documents)]
+        encoded.times = [*encoded.times, taken.first_time, taken.last_time]
+        encoded.count += taken.count
+        encoded.bytes_documents += taken.size
 
     def _finish(
         self,
@@ -260,36 +300,17 @@ class Encoder:
             documents[position] = templates.sparse(places[position], columns, position)
         whole = len(rows) == len(offsets)
         doubtful = suspects if whole else {position for position, row in enumerate(rows) if row in suspects}
-        for position in extras.keys() | doubtful:
-            flat = {name: value for name, column in columns if (value := column[position]) is not None}
-            flat.update(extras.get(position, {}))
-            if position in doubtful:
-                flat = self._redact(flat, encoded)
+        special = {
+            position: {name: value for name, column in columns if (value := column[position]) is not None}
+            | extras.get(position, {})
+            for position in extras.keys() | doubtful
+        }
+        if doubtful:
+            flats = [special[position] for position in doubtful]
+            special.update(zip(doubtful, clean(flats, self._redactor, encoded.redacted), strict=True))
+        for position, flat in special.items():
             documents[position] = templates.document(places[position], flat)
         return documents
-
-    def _redact(self, flat: dict[str, bytes], encoded: Encoded) -> dict[str, bytes]:
-        """Redact every text of a document; if that fails, the texts go and the document stays."""
-        clean = dict(flat)
-        try:
-            texts = {name: orjson.loads(value) for name, value in flat.items() if value[:1] == b'"'}
-            names = list(texts)
-            for position in self._redactor.suspects(list(texts.values())):
-                name = names[position]
-                text, counts = self._redactor.redact(texts[name])
-                for rule, count in counts.items():
-                    encoded.redacted[rule] = encoded.redacted.get(rule, 0) + count
-                clean[name] = dumps(text)
-            for name, value in flat.items():
-                if value[:1] in b"{[":
-                    clean[name] = dumps(self._redactor.redact_value(name, orjson.loads(value)))
-        except Exception:
-            return {
-                "@timestamp": flat["@timestamp"],
-                "message": dumps("[text withheld: redaction failed]"),
-                "error.type": dumps("redaction"),
-            }
-        return clean
 
 
 def further_lines(spec: PipelineSpec) -> re.Pattern[str] | None:

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from logship.model import Events, Source
-from logship.pipeline.encoder import Encoder, Redaction, further_lines
+from logship.pipeline.clean import Redaction
+from logship.pipeline.encoder import Encoder, further_lines
 from logship.pipeline.formats import JsonFormat, RegexFormat
 from logship.pipeline.spec import FormatSpec, MessageRule, PipelineSpec
 

@@ -58,16 +58,17 @@ class Levels:
         seen = self._seen
         try:
             kinds = set(values)
-            pairs = {value: seen[value] if value in seen else self._pair(value) for value in kinds}
+            pairs = {value: seen[value] if value in seen else self.pair(value) for value in kinds}
         except TypeError:  # a JSON list or object where a level was expected
             values = [str(value) for value in values]
-            pairs = {value: self._pair(value) for value in set(values)}
+            pairs = {value: self.pair(value) for value in set(values)}
         columns: list[tuple[str, Column]] = [("log.level", [pairs[value][0] for value in values])]
         if any(pair[1] for pair in pairs.values()):
             columns.append(("log.original_level", [pairs[value][1] for value in values]))
         return columns
 
-    def _pair(self, value: object) -> tuple[bytes | None, bytes | None]:
+    def pair(self, value: object) -> tuple[bytes | None, bytes | None]:
+        """Return the level and, where it says more, its original name, as JSON."""
         text = str(value).strip() if value is not None else ""
         if not text:
             return None, None
@@ -103,16 +104,23 @@ class RegexFormat:
         self._match = pattern.match
         index = {name: number - 1 for name, number in pattern.groupindex.items()}
         self._index = index
-        self._clock = Clock([spec.time] if isinstance(spec.time, str) else spec.time, zone)
+        self.clock = Clock([spec.time] if isinstance(spec.time, str) else spec.time, zone)
         self._levels = Levels(spec.levels)
         self._escaped = [index[group] for group in spec.escaped if group in index]
-        self._fields = [
-            (index[group], Field(target))
+        #: Groups and the fields that they become.
+        self.named_fields = [
+            (group, Field(target))
             for group, targets in spec.fields.items()
             if group in index
             for target in ([targets] if isinstance(targets, str) else targets)
         ]
+        self._fields = [(index[group], field) for group, field in self.named_fields]
+        self.has_message = "message" in index
         self.spec = spec
+
+    def level(self, value: str) -> tuple[bytes | None, bytes | None]:
+        """Return `log.level` of a level's name, and `log.original_level` where it says more, as JSON."""
+        return self._levels.pair(value)
 
     def parse(self, texts: Sequence[str], rows: list[int]) -> tuple[Parsed | None, list[int]]:
         """Return the columns of the texts that are of this form, and the rows that are not."""
@@ -142,7 +150,7 @@ class RegexFormat:
             fractions: Sequence[str] | None = groups[index["fraction"]] if "fraction" in index else None
             if "msecs" in index:  # logging's %(msecs)d: a number, not digits behind a point
                 fractions = [digits.zfill(3) for digits in groups[index["msecs"]]]
-            times = self._clock.convert(stamps, fractions)
+            times = self.clock.convert(stamps, fractions)
         else:
             times = [""] * len(rows)
         messages = list(groups[index["message"]]) if "message" in index else [texts[row] for row in rows]
@@ -290,6 +298,24 @@ class Messages:
         # One scan finds the few messages that any rule's literal stands in; a NUL stands before each message.
         gates = {("\0" if _begins(rule) else "") + literal for rule in self._specs for literal in _literals(rule)}
         return Scanner({"": ["".join(f"\\x{byte:02x}" for byte in gate.encode()) for gate in sorted(gates) if gate]})
+
+    @cached_property
+    def _escaped_gates(self) -> Scanner:
+        gates = {
+            ("\0" if _begins(rule) else "") + dumps(literal)[1:-1].decode()
+            for rule in self._specs
+            for literal in _literals(rule)
+        }
+        return Scanner({"": ["".join(f"\\x{byte:02x}" for byte in gate.encode()) for gate in sorted(gates)]})
+
+    @property
+    def gated(self) -> bool:
+        """Whether one scan tells which messages no rule is for."""
+        return not self._always
+
+    def hits(self, data: bytes) -> list[int]:
+        """Return which messages a rule may be for; they are JSON-escaped, with a NUL before, between and after them."""
+        return self._escaped_gates.hits(data)
 
     def find(self, messages: Sequence[str]) -> dict[int, dict[str, bytes]]:
         """Return extra fields by position in the column."""

@@ -11,7 +11,8 @@ import orjson
 from logship.lines.envelope import unwrap
 from logship.lines.join import Joiner, compile_starts
 from logship.model import Chunk, FileRef, Source
-from logship.pipeline.encoder import Encoder, Redaction
+from logship.pipeline.clean import Redaction
+from logship.pipeline.encoder import Encoder
 from logship.pipeline.enrichment.user_agent import UserAgents
 from logship.pipeline.spec import PipelineSpec, Sample
 

@@ -16,7 +16,7 @@ import orjson
 import yaml
 
 from logship.model import Source
-from logship.pipeline.encoder import Redaction
+from logship.pipeline.clean import Redaction
 from logship.pipeline.formats import JsonFormat, RegexFormat
 from logship.pipeline.samples import documents, get
 from logship.pipeline.spec import FormatSpec, PipelineSpec

@@ -47,6 +47,12 @@ class Clock:
                 return [f"{known[stamp]}.{digits}Z" for stamp, digits in pairs]  # type: ignore[index]  # all are known
         return [self._one(stamp, digits) if stamp else "" for stamp, digits in zip(stamps, fractions, strict=True)]
 
+    def steady(self, stamp: str) -> str:
+        """Return the whole seconds of a stamp that means the same wherever it stands, else ""."""
+        if stamp not in self._seconds:
+            self._one(stamp, None)
+        return self._seconds.get(stamp, "")
+
     def _know(self, stamps: Sequence[str | None]) -> bool:
         """Convert the stamps that are new; return whether all are known now."""
         new = set(stamps).difference(self._seconds)

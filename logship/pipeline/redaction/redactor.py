@@ -81,6 +81,10 @@ class Redactor:
         """Return the indexes of texts that may hold a secret: all that `redact` would change, and some more."""
         return self._scanner.find(texts) if texts else []
 
+    def hits(self, data: bytes) -> list[int]:
+        """Return which texts are suspects, plain or JSON-escaped; a NUL stands before, between and after them."""
+        return self._scanner.hits(data)
+
     def redact(self, text: str) -> tuple[str, Counts]:
         """Return a text without its secrets, and how many there were by rule."""
         counts: Counts = {}

@@ -32,6 +32,13 @@ class Scanner:
     def find(self, texts: Sequence[str]) -> list[int]:
         """Return the indexes of the texts that match, ascending."""
         data = _joined(texts)
+        indexes = self.hits(data)
+        if indexes and data.count(0) != len(texts) + 1:  # texts that hold NULs: count without them
+            return self.hits(_joined([text.replace("\0", "\1") for text in texts]))
+        return indexes
+
+    def hits(self, data: bytes) -> list[int]:
+        """Return which of the texts match, ascending; a NUL stands before, between and after them."""
         ends: set[int] = set()
 
         def found(number: int, start: int, end: int, flags: int, context: object) -> None:  # noqa: ARG001
@@ -46,8 +53,6 @@ class Scanner:
             counted = end - 1
             if not indexes or indexes[-1] != index:
                 indexes.append(index)
-        if indexes and index + 1 + data.count(0, counted) != len(texts) + 1:  # texts that hold NULs: count without them
-            return self.find([text.replace("\0", "\1") for text in texts])
         return indexes
 
     def rules(self, text: str) -> set[str]:

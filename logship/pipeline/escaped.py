@@ -1,0 +1,68 @@
+r"""
+Patterns for text as it lies in a JSON string, without decoding it.
+
+Docker's record of a line `a "b"` is `{"log":"a \"b\"\n","stream":"stdout","time":"…"}`.
+Where `\"` is its only escape, a pattern for the text becomes one for the record
+by escaping its quotes; lines with other escapes are left to those who decode.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: The rest of a text, which the patterns of formats end in; and the same where `\"` is the only escape.
+_REST = "(?s:.*)"
+_ESCAPED_REST = r'[^\\]*+(?:\\"[^\\]*+)*+'
+_QUOTE = r'(?:\\")'
+_RECORD_END = r'\\n","stream":"(?P<_stream>stdout|stderr)","time":"[^"\n]*+"\}'
+#: What matters here of a regular expression: escapes, sets, references and flags, quotes.
+_PART = re.compile(r'\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P=|\(\?[aiLmsux-]+\)|"', re.DOTALL)
+#: Escapes that stand for what JSON escapes too, or for a place.
+_OTHERS = frozenset("\\tnrfvaxuUNbBAZ0123456789")
+_CLASSES = re.compile(r"\\[^\\tnrfvaxuUNb0-9]")
+
+
+def escaped(pattern: str) -> str | None:
+    r"""Return a pattern for the JSON-escaped form of texts that need no escape but `\"`, or None if there is none."""
+    if not pattern.isascii():
+        return None
+    pieces: list[str] = []
+    for number, text in enumerate(pattern.split(_REST)):
+        if number:
+            pieces.append(_ESCAPED_REST)
+        position = 0
+        for found in _PART.finditer(text):
+            part = _translated(found[0])
+            if part is None:
+                return None
+            pieces += (text[position : found.start()], part)
+            position = found.end()
+        pieces.append(text[position:])
+    return "".join(pieces)
+
+
+def _translated(part: str) -> str | None:
+    if part in {'"', r"\""}:
+        return _QUOTE
+    if part[0] == "\\":
+        return None if part[1] in _OTHERS else part
+    if part[0] != "[" or "\\" in _CLASSES.sub("", part):
+        return None
+    if '"' not in part:
+        return part
+    # The only backslashes are those before quotes: what ends at a quote ends there.
+    return part.replace('"', r"\\") if part.startswith("[^") else None
+
+
+def record_pattern(form: str, start: str = "") -> re.Pattern[bytes] | None:
+    """
+    Return a pattern for `findall` on a Docker json-file, one match a line.
+
+    It has the groups of `form` and `_stream`, all empty for a line that is not
+    of that form as a whole, or does not begin with `start`. None: the form
+    cannot be told from the record.
+    """
+    body, begin = escaped(form), escaped(start)
+    if body is None or begin is None:
+        return None
+    return re.compile(rf'(?:\{{"log":"(?={begin}){body}{_RECORD_END}|[^\n]*+)\n'.encode(), re.ASCII)

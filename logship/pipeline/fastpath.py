@@ -1,0 +1,291 @@
+"""
+The short way for lines that are whole events of one form: from Docker's record to the document, never decoded.
+
+One pattern finds the parts of all lines of a chunk; they are valid inside JSON
+as they lie, and go into the documents so. A line that is anything else (another
+form, part of a longer event, suspected of a secret, with fields that only some
+messages have) is left to the long way, with its neighbours, and is joined as if
+all had been. Both ways give the same documents.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import orjson
+
+from logship.pipeline.cells import Cells, Layout, crowded
+from logship.pipeline.columns import Enrich
+from logship.pipeline.escaped import record_pattern
+from logship.pipeline.formats import Messages, RegexFormat
+
+_KEPT = 8192
+#: Of the lines of a chunk, so many must be for the short way.
+_ENOUGH = 0.5
+#: In the record of a line that does not go on in the next record.
+_ENDS = b'\\n","'
+#: Digits of a fraction that Elasticsearch's date_nanos can hold.
+_NANOSECONDS = 9
+
+
+class Scan(Protocol):
+    """Looks at many texts at once."""
+
+    def hits(self, data: bytes) -> list[int]:
+        """Return which of the texts match, ascending; a NUL stands before, between and after them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What of a chunk's lines became documents, and which lines are left."""
+
+    #: Row numbers of the lines left, ascending.
+    rest: list[int]
+    #: Documents, each of one line, and the bytes on disk of their lines.
+    count: int
+    size: int
+    first_time: str
+    last_time: str
+    #: Time of the last document.
+    end_time: str
+    offsets: list[int]
+    pieces: list[bytes]
+    #: Pieces of one document.
+    width: int
+
+    def merged(self, offsets: Sequence[int], documents: Sequence[bytes]) -> bytes:
+        """Return all documents in the order of their offsets, with those that came the long way."""
+        before = []
+        for offset, document in zip(offsets, documents, strict=True):
+            row = bisect_left(self.offsets, offset)
+            if row:
+                self.pieces[row * self.width - 1] += document
+            else:
+                before.append(document)
+        return b"".join([*before, *self.pieces])
+
+
+class _UnfitError(Exception):
+    """The chunk is not what the short way is for."""
+
+
+class FastPath:
+    """One form of one file's events, in Docker's records."""
+
+    def __init__(
+        self,
+        form: RegexFormat,
+        rules: Messages | None,
+        redaction: Scan,
+        *,
+        constants: Mapping[str, Any],
+        key: str,
+        start: str,
+        enrich: Mapping[str, Enrich],
+    ) -> None:
+        match = form.spec.match or ""
+        self._pattern = record_pattern(match if form.has_message else f"(?P<message>{match})", start)
+        self._group = {name: place - 1 for name, place in self._pattern.groupindex.items()} if self._pattern else {}
+        self._form = form.spec
+        self._clock = form.clock
+        self._rules = rules
+        self._redaction = redaction
+        self._constants = constants
+        self._key = key
+        #: The message is the whole text, so that the other parts are looked at with it.
+        self._whole = not form.has_message or (match.startswith("(?P<message>") and match.endswith("(?s:.*))"))
+        self._fields = [(self._group[group], field) for group, field in form.named_fields if group in self._group]
+        self._enrich = enrich
+        self._known = [_Known(field.names, field.cells, self._suspicious) for _, field in self._fields]
+        self._levels = _Known(("log.level", "log.original_level"), form.level, self._suspicious)
+        self._seconds: dict[bytes, bytes] = {}
+        self._layouts: dict[tuple[object, ...], Layout] = {}
+
+    @property
+    def usable(self) -> bool:
+        """Whether events of this form can be taken from their records."""
+        names = [name for known in self._known for name in known.names]
+        return (
+            {"time", "_stream"} <= self._group.keys()
+            and self._group.keys().isdisjoint(("zone", "msecs"))
+            and not self._form.escaped
+            and (self._rules is None or self._rules.gated)
+            and len(set(names)) == len(names)
+            and not any(name.startswith(("error.", "log.level", "message")) for name in names)
+        )
+
+    def take(self, data: bytes, raw: Sequence[bytes], edges: Sequence[int]) -> Taken | None:
+        """
+        Make documents of the lines that are whole events of the form; None if the chunk has too few of them.
+
+        `raw` are the lines of `data`, `edges` their logical offsets, and where the last one ends.
+        """
+        if self._pattern is None or data[-1:] != b"\n":
+            return None
+        found = self._pattern.findall(data)
+        count = len(edges) - 1
+        place = self._group["_stream"]
+        streams = [parts[place] for parts in found]
+        kinds = set(streams) - {b""}
+        if len(found) != count or len(kinds) != 1:
+            return None
+        left = _left(streams, raw)
+        rows = [row for row in range(count) if row not in left]
+        if len(rows) < count * _ENOUGH:
+            return None
+        groups = list(zip(*[found[row] for row in rows], strict=True))
+        try:
+            columns, odd = self._columns(groups)
+        except (_UnfitError, ValueError):
+            return None
+        (stream,) = kinds
+        offsets = [edges[row] for row in rows]
+        pieces, width = self._layout(columns, stream.decode()).fill(orjson.dumps(offsets)[1:-1].split(b","), columns)
+        for row in odd:
+            pieces[row * width : (row + 1) * width] = [b""] * width
+        rest = sorted(left | {rows[row] for row in odd})
+        if len(rest) == count:
+            return None
+        size = edges[-1] - edges[0] - sum(edges[row + 1] - edges[row] for row in rest)
+        kept = [row for row in range(len(rows)) if row not in odd] if odd else range(len(rows))
+        return Taken(rest, count - len(rest), size, *_range(columns[0], kept), offsets, pieces, width)
+
+    def _columns(self, groups: Sequence[tuple[bytes, ...]]) -> tuple[list[Cells], set[int]]:
+        """Return the columns, time first, and the rows that are better left to the long way."""
+        odd: set[int] = set()
+        columns = [self._times(groups, odd)]
+        message = groups[self._group["message"]]
+        columns.append(Cells("message", message, bare=True))
+        if "level" in self._group:
+            columns += self._levels.columns(groups[self._group["level"]], odd)
+        looked_at: list[bytes] = [b"\0".join(message)]
+        for (place, field), known in zip(self._fields, self._known, strict=True):
+            values = groups[place]
+            if field.bare(values) and self._enrich.keys().isdisjoint(field.names):
+                columns += [Cells(name, cells, True, b"" in cells) for name, cells in field.bare_columns(values)]
+                looked_at.append(b"\0".join(values))
+            else:
+                for cells in known.columns(values, odd):
+                    columns += _enriched(cells, self._enrich[cells.name]) if cells.name in self._enrich else [cells]
+        self._look(looked_at, len(message), odd)
+        present = [column for column in columns if not column.sparse or any(column.values)]
+        while clash := crowded(present, self._constants):
+            for column in clash:
+                odd |= {row for row, value in enumerate(column.values) if not value}
+                # Rows without it are cleared afterwards.
+                present[present.index(column)] = replace(column, sparse=False)
+        return present, odd
+
+    def _times(self, groups: Sequence[tuple[bytes, ...]], odd: set[int]) -> Cells:
+        known = self._seconds
+        stamps = groups[self._group["time"]]
+        if len(known) > _KEPT:
+            known.clear()
+        for stamp in dict.fromkeys(stamps):
+            if stamp not in known:
+                second = self._clock.steady(_text(stamp))
+                if not second:
+                    raise _UnfitError
+                known[stamp] = second.encode()
+        seconds = list(map(known.__getitem__, stamps))
+        if "fraction" not in self._group:
+            return Cells("@timestamp", seconds, bare=True, behind="Z")
+        fractions = groups[self._group["fraction"]]
+        if b"" in fractions:
+            odd |= {row for row, digits in enumerate(fractions) if not digits}
+        if max(map(len, fractions)) > _NANOSECONDS:
+            raise _UnfitError
+        return Cells("@timestamp", seconds, bare=True, more=fractions, between=".", behind="Z")
+
+    def _look(self, joined: list[bytes], count: int, odd: set[int]) -> None:
+        """Check that the parts are valid inside JSON, and find those that the long way must look at."""
+        orjson.loads(b'"%b"' % b" ".join(joined).replace(b"\0", b" "))
+        data = b"\0%b\0" % b"\0".join(joined[:1] if self._whole else joined)
+        odd.update(row % count for row in self._redaction.hits(data))
+        if self._rules is not None:
+            odd.update(self._rules.hits(b"\0%b\0" % joined[0]))
+
+    def _suspicious(self, value: bytes) -> bool:
+        return not self._whole and bool(self._redaction.hits(b"\0%b\0" % value))
+
+    def _layout(self, columns: list[Cells], stream: str) -> Layout:
+        shape = (stream, *[(column.name, column.bare, column.sparse) for column in columns])
+        layout = self._layouts.get(shape)
+        if layout is None:
+            if len(self._layouts) > 100:
+                self._layouts.clear()
+            layout = self._layouts[shape] = Layout(columns, {**self._constants, "stream": stream}, self._key)
+        return layout
+
+
+class _Known:
+    """A part with few different values: each is converted once, by the long way's own code."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        convert: Callable[[str], Sequence[bytes | None]],
+        suspicious: Callable[[bytes], bool],
+    ) -> None:
+        self.names = names
+        self._convert = convert
+        self._suspicious = suspicious
+        self._cells: list[dict[bytes, bytes]] = [{b"": b""} for _ in names]
+        self._odd: set[bytes] = set()
+
+    def columns(self, values: Sequence[bytes], odd: set[int]) -> list[Cells]:
+        """Return the columns of JSON; add the rows that may hold a secret to the odd ones."""
+        distinct = set(values)
+        if len(self._cells[0]) > _KEPT:
+            for cells in self._cells:
+                cells.clear()
+                cells[b""] = b""
+            self._odd.clear()
+        for value in distinct - self._cells[0].keys():
+            for cells, cell in zip(self._cells, self._convert(_text(value)), strict=True):
+                cells[value] = cell or b""
+            if self._suspicious(value):
+                self._odd.add(value)
+        if self._odd and distinct & self._odd:
+            odd |= {row for row, value in enumerate(values) if value in self._odd}
+        return [
+            Cells(name, list(map(cells.__getitem__, values)), sparse=not all(map(cells.__getitem__, distinct)))
+            for name, cells in zip(self.names, self._cells, strict=True)
+        ]
+
+
+def _left(streams: Sequence[bytes], raw: Sequence[bytes]) -> set[int]:
+    """Return the rows that are for the long way: unlike the others, or with a neighbour that may be a part of them."""
+    left = {len(raw) - 1}
+    for row, stream in enumerate(streams):
+        if not stream:
+            left |= {max(row - 1, 0), row}
+            if _ENDS not in raw[row]:
+                left.add(min(row + 1, len(raw) - 1))
+    return left
+
+
+def _range(times: Cells, rows: Sequence[int]) -> tuple[str, str, str]:
+    """Return the first time of some rows, the last time, and that of the last row."""
+    found = {times.values[row] for row in rows}
+    edges = min(found), max(found), times.values[rows[-1]]
+    if times.more is not None:
+        pairs = [(times.values[row], times.more[row]) for row in rows if times.values[row] in edges]
+        edges = (b"%b.%b" % min(pairs), b"%b.%b" % max(pairs), b"%b.%b" % pairs[-1])
+    first, last, end = (f"{time.decode()}{times.behind}" for time in edges)
+    return first, last, end
+
+
+def _enriched(cells: Cells, enrich: Enrich) -> Iterator[Cells]:
+    for name, column in enrich([value or None for value in cells.values]):
+        values = [value or b"" for value in column]
+        yield Cells(name, values, sparse=b"" in values)
+
+
+def _text(value: bytes) -> str:
+    """Decode the inside of a JSON string; raises ValueError if it is none."""
+    text: str = orjson.loads(b'"%b"' % value)
+    return text

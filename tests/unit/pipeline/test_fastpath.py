@@ -1,0 +1,164 @@
+"""The short way from record to document gives what the long way gives."""
+
+import math
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logship.data import data_path
+from logship.lines.envelope import cut, unwrap, unwrap_some
+from logship.lines.join import Joiner, compile_starts
+from logship.model import Chunk, FileRef, Source
+from logship.pipeline.encoder import Encoder
+from logship.pipeline.enrichment.user_agent import UserAgents
+from logship.pipeline.escaped import escaped, record_pattern
+from logship.pipeline.redaction import Redactor
+from logship.pipeline.spec import Pipelines
+
+_ROOT = data_path("pipelines")
+KNOWN = Pipelines.load([_ROOT])
+REDACTOR = Redactor.load(Path(_ROOT) / "redaction.yaml", policies={}, key=b"k" * 32)
+ENRICH = {"user_agent.original": UserAgents()}
+STAMP = "2025-11-20 08:00:{:02d}.{:03d}"
+
+
+def record(text, stream="stdout", *, end="\n", **more):
+    """Return Docker's record of a line, HTML characters escaped as Docker does."""
+    data = orjson.dumps({"log": text + end, "stream": stream, "time": "2025-11-20T08:00:01.5Z", **more})
+    for character in (b"<", b">", b"&"):
+        data = data.replace(character, b"\\u%04x" % ord(character))
+    return data + b"\n"
+
+
+def usual(number, message="cache warmed", trace="ab" * 16):
+    """Return a line of the api in its usual form."""
+    stamp = STAMP.format(number % 60, number % 1000)
+    return f"{stamp} INFO [Thread-{number % 7}] [app.py:{number}] {trace} - {message}"
+
+
+def documents(chunks, service, *, short):
+    """Return the documents of chunks of a container's file, and how many of them came the short way."""
+    source = Source(service, "docker")
+    spec = KNOWN.for_source(source)
+    encoder = Encoder(spec, source, REDACTOR, key="key", constants={"host": {"name": "h"}}, enrich=ENRICH)
+    joiner = Joiner(compile_starts(spec.starts), compile_starts(spec.alone))
+    found, quick, offset = [], 0, 0
+    for data in chunks:
+        chunk = Chunk(FileRef(1, "key", "/f", source), offset, data, len(data))
+        offset += len(data)
+        raw, edges = cut(chunk)
+        taken = encoder.take(data, raw, edges) if short and not joiner.has_parts else None
+        lines = unwrap(chunk) if taken is None else unwrap_some(raw, edges, taken.rest)
+        if taken is not None and "" in lines.times:
+            taken, lines = None, unwrap(chunk)
+        encoded = encoder.encode(joiner.feed(lines, 0), taken)
+        made = encoded.documents
+        if taken is not None:
+            quick += taken.count
+            left = set(taken.rest)
+            assert taken.size == sum(len(line) + 1 for row, line in enumerate(raw) if row not in left)
+            lines_of = encoded.documents[0].split(b"\n")[:-1]
+            made = [b"%b\n%b\n" % pair for pair in zip(*[iter(lines_of)] * 2, strict=True)]
+            assert len(made) == encoded.count
+            times = [orjson.loads(one.split(b"\n")[1])["@timestamp"] for one in made]
+            assert (min(times), max(times)) == (min(encoded.times), max(encoded.times))
+        found += made
+    found += encoder.encode(joiner.flush(math.inf)).documents
+    return [tuple(map(orjson.loads, one.splitlines())) for one in found], quick
+
+
+def both(chunks, service="api"):
+    """Return the documents of both ways, and how many came the short way."""
+    long, _ = documents(chunks, service, short=False)
+    short, quick = documents(chunks, service, short=True)
+    return long, short, quick
+
+
+def place(pair):
+    """Return where a document's bytes were."""
+    return int(pair[0]["create"]["_id"].rpartition("-")[2])
+
+
+LEARN = b"".join(record(usual(number)) for number in range(40))
+LINES = st.one_of(
+    st.builds(lambda n: record(usual(n)), st.integers(0, 999)),
+    st.builds(lambda n, text: record(usual(n, text)), st.integers(0, 999), st.text(max_size=40)),
+    st.builds(lambda n: record(usual(n, trace="")), st.integers(0, 999)),
+    st.sampled_from(
+        [
+            record(usual(1), "stderr"),
+            record("Traceback (most recent call last):"),
+            record('  File "/app/a.py", line 1, in f'),
+            record("ValueError: no"),
+            record("ValueError: no", "stderr"),
+            record(""),
+            record("x" * 30, end=""),
+            record(usual(2), end=""),
+            record(usual(3, 'says "no" to a<b & c')),
+            record(usual(4, "tab\there and a \\ there")),
+            record(usual(5, "api_key=sk-EXAMPLEEXAMPLEEXAMPLE1234567890")),
+            record(usual(6, "Task a.b[0b5c7a10-1111-4222-8333-000000000001] received")),
+            record(usual(7, "\x1b[31mred\x1b[0m")),
+            record(usual(8), attrs={"team": "x"}),
+            record(usual(9, "超时 für alle")),
+            record(usual(10), end="\r\n"),
+            record(usual(11).replace("INFO", "STRANGE")),
+            record(usual(12).replace("2025-11-20", "2025-13-99")),
+            record(usual(13, trace="0123456789")),
+            record('{"ts":"2025-11-20T08:00:00Z","severity":"INFO","message":"json"}'),
+            b"not a record\n",
+            b'{"log":"2025-11-20 08:00:00.001 INFO [a] [b.py:1] - cut\n',
+            b'{"log":"2025-11-20 08:00:00.001 INFO [a"] [b.py:1]  - q\\n","stream":"stdout","time":"t"}\n',
+            b'{"log":"2025-11-20 08:00:00.001 INFO [a\x01] [b.py:1]  - q\\n","stream":"stdout","time":"t"}\n',
+            b'{"log":"2025-11-20 08:00:00.001 INFO [a] [b.py:1]  - \xff\\n","stream":"stdout","time":"t"}\n',
+        ]
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(LINES, min_size=1, max_size=40), min_size=1, max_size=4))
+def test_any_lines_give_the_same_documents_both_ways(groups):
+    """Whatever lies between usual lines, both ways give the same documents."""
+    some = b"".join(record(usual(number)) for number in range(20))
+    long, short, _ = both([LEARN, *[some + b"".join(group) + some for group in groups]])
+    assert sorted(short, key=place) == sorted(long, key=place)
+
+
+def test_usual_lines_go_the_short_way():
+    """Once it is known what is usual, nearly every line is taken without decoding it."""
+    long, short, quick = both([LEARN, LEARN, LEARN])
+    assert short == long
+    assert quick == 78
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN.specs))
+def test_the_samples_of_every_pipeline_give_the_same_documents_both_ways(name):
+    """Each one-line sample, among many of its form, becomes the same document both ways."""
+    spec = KNOWN.specs[name]
+    service = spec.services[0].replace("*", "x") if spec.services else "unheard-of"
+    texts = [sample.input.rstrip("\n") for sample in spec.samples if "\n" not in sample.input.rstrip("\n")]
+    for text in texts:
+        chunk = b"".join(record(text) for _ in range(40))
+        long, short, _ = both([chunk, chunk, chunk], service)
+        assert short == long, text
+
+
+def test_access_lines_with_their_quotes_go_the_short_way():
+    """A form with quotes is found in its escaped text; a field that only some lines have is in these only."""
+    line = '10.0.0.1 - - [20/Nov/2025:08:00:{:02d} +0000] "GET /a{} HTTP/1.1" 200 5 "{}" "curl/8" "-"'
+    texts = [line.format(n, "?q=1" if n % 2 else "", "-" if n % 3 else "http://x/") for n in range(50)]
+    chunk = b"".join(map(record, texts))
+    long, short, quick = both([chunk, chunk], "nginx")
+    assert short == long
+    assert quick == 49
+
+
+@pytest.mark.parametrize("pattern", ["a\\tb", "(?P<a>x)(?P=a)", "[\"']", "ü", "\\bword"])
+def test_what_cannot_be_told_from_the_record_is_left_to_the_long_way(pattern):
+    """A pattern whose escaped form is not certain has none."""
+    assert escaped(pattern) is None
+    assert record_pattern(pattern) is None
