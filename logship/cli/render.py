@@ -173,9 +173,9 @@ def status(found: Status) -> None:
     click.echo(f"bytes\n  {read:>14,} read")
     for sign, (what, count) in zip("=+++", parts.items(), strict=True):
         click.echo(f"{sign} {count:>14,} {what}")
-    for one in found.files:
-        for rule, count in one.dropped.items():
-            click.echo(f"dropped: {count} by {rule} in {visible(one.path)}")
+    for service in found.services:
+        for rule, count in sorted(service.dropped.items()):
+            click.echo(f"dropped: {count} events of {visible(service.service)} by rule {rule}")
     if any(one.unparsed for one in found.services):
         click.echo("unparsed: `logship pipelines unmatched` shows the commonest shapes")
     verdict = _paint(colours(), "closes", fg="green") if found.closes else _paint(colours(), "DOES NOT CLOSE", fg="red")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,6 +55,8 @@ class ServiceStatus:
     service: str
     events: int
     unparsed: int
+    #: Events left out, by rule; they are not among `events`.
+    dropped: dict[str, int]
 
     @property
     def share(self) -> float:
@@ -95,12 +98,16 @@ class Status:
 
     @property
     def services(self) -> list[ServiceStatus]:
-        """Return events and unparsed ones by service."""
-        counts: dict[str, tuple[int, int]] = {}
+        """Return events, unparsed ones and dropped ones by service."""
+        counts: dict[str, Counter[str]] = {}
+        dropped: dict[str, Counter[str]] = {}
         for file in self.files:
-            events, unparsed = counts.get(file.service, (0, 0))
-            counts[file.service] = events + file.events, unparsed + file.unparsed
-        return [ServiceStatus(name, *counts[name]) for name in sorted(counts)]
+            counts.setdefault(file.service, Counter()).update(events=file.events, unparsed=file.unparsed)
+            dropped.setdefault(file.service, Counter()).update(file.dropped)
+        return [
+            ServiceStatus(name, counts[name]["events"], counts[name]["unparsed"], dict(dropped[name]))
+            for name in sorted(counts)
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the status as plain data, for JSON."""

@@ -103,7 +103,7 @@ def test_status_as_json(run, state):
     found = json.loads(run("status", "--json", "--state-dir", state).output)
     assert found["closes"]
     assert found["sinks"][0]["rejected"] == 1
-    assert found["services"] == [{"service": "api", "events": 3, "unparsed": 0, "unparsed_share": 0.0}]
+    assert found["services"] == [{"service": "api", "events": 3, "unparsed": 0, "dropped": {}, "unparsed_share": 0.0}]
 
 
 def test_status_shows_the_share_that_no_format_matched(run, state):
@@ -121,7 +121,22 @@ def test_status_shows_the_share_that_no_format_matched(run, state):
     ]
     assert "`logship pipelines unmatched`" in output
     services = json.loads(run("status", "--json", "--state-dir", state).output)["services"]
-    assert services[1] == {"service": "web", "events": 5, "unparsed": 3, "unparsed_share": 0.6}
+    assert services[1] == {"service": "web", "events": 5, "unparsed": 3, "dropped": {}, "unparsed_share": 0.6}
+
+
+def test_status_counts_what_rules_dropped(run, state):
+    """Dropped events are added up by service and rule, over all its files."""
+    with Ledger.open(state) as ledger:
+        for number in (5, 6):
+            row = ledger.register(
+                path=Path(f"/logs/{number}"), device=1, inode=number, head=b"x", source=Source("nginx")
+            )
+            made = Progress(row.ref.id, 9, {}, 9, b"x", lines=5, bytes_dropped=9, dropped={"health_checks": number})
+            ledger.commit([], [made])
+    found = run("status", "--state-dir", state)
+    assert (0, 1) == (found.exit_code, found.output.count("dropped: 11 events of nginx by rule health_checks\n"))
+    services = json.loads(run("status", "--json", "--state-dir", state).output)["services"]
+    assert {"health_checks": 11} == services[1]["dropped"]
 
 
 def test_status_of_books_that_do_not_close_fails(run, state):
