@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from logship.elastic.client import Client
+    from logship.elastic.nodes import Tls
 
 
 def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", envelope: Wrapping = "auto") -> Agent:
@@ -239,7 +240,6 @@ def elasticsearch(settings: Settings, *, reading: bool = False) -> Client:
     """Return a connection to the Elasticsearch that the settings name; `reading`: as who may read there."""
     from logship.elastic.client import connect
     from logship.elastic.identity import Identity, Secret
-    from logship.elastic.nodes import Tls
 
     options = settings.elasticsearch
     key, key_file = options.api_key, options.api_key_file
@@ -255,13 +255,45 @@ def elasticsearch(settings: Settings, *, reading: bool = False) -> Client:
             password=Secret(_secret(options.password), options.password_file) if options.password and other else None,
             bearer=Secret(_secret(options.bearer), options.bearer_file) if options.bearer and other else None,
         ),
-        tls=Tls(
-            options.ca_file, options.fingerprint or "", options.verify, options.client_cert, options.client_key
-        ),
+        tls=_tls(settings),
         proxy=options.proxy,
         timeout=options.request_timeout,
         connections=options.in_flight + 1,
     )
+
+
+def kibana(settings: Settings) -> Client:
+    """Return a connection to the Kibana that the settings name; by Elasticsearch's key or user, where it has none."""
+    from logship.elastic.client import connect
+    from logship.elastic.identity import Identity, Secret
+    from logship.elastic.kibana import HEADERS
+
+    options, elastic = settings.kibana, settings.elasticsearch
+    key = options.api_key or elastic.api_key
+    identity = Identity(
+        api_key=Secret(_secret(key)) if key else None,
+        username=elastic.username or "",
+        password=Secret(_secret(elastic.password)) if elastic.password else None,
+        bearer=Secret(_secret(elastic.bearer)) if elastic.bearer else None,
+    )
+    return connect([options.url], identity=identity, tls=_tls(settings), headers=HEADERS)
+
+
+def grafana(settings: Settings) -> Client:
+    """Return a connection to the Grafana that the settings name."""
+    from logship.elastic.client import connect
+    from logship.elastic.identity import Identity, Secret
+
+    options = settings.grafana
+    identity = Identity(bearer=Secret(_secret(options.token)) if options.token else None)
+    return connect([options.url], identity=identity, tls=_tls(settings))
+
+
+def _tls(settings: Settings) -> Tls:
+    from logship.elastic.nodes import Tls
+
+    options = settings.elasticsearch
+    return Tls(options.ca_file, options.fingerprint or "", options.verify, options.client_cert, options.client_key)
 
 
 def retention(settings: Settings) -> dict[str, int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from logship.cli import render
+from logship.cli import render, views
 from logship.cli.shared import Command, effective
 from logship.errors import ConfigError, LogshipError
 
@@ -17,11 +19,13 @@ if TYPE_CHECKING:
     from logship.elastic.client import Client
     from logship.elastic.installer import Plan
     from logship.elastic.keys import Key
+    from logship.elastic.kibana import Outcome
     from logship.elastic.objects import Change
     from logship.elastic.server import Server
+    from logship.elastic.views.model import Language
 
 _OBJECTS = ("templates", "lifecycle")
-_PARTS = (*_OBJECTS, "keys")
+_PARTS = (*_OBJECTS, "keys", *views.PARTS)
 _HUES = {"created": "green", "updated": "yellow", "removed": "yellow", "foreign": "red", "in use": "red"}
 
 
@@ -32,17 +36,23 @@ _HUES = {"created": "green", "updated": "yellow", "removed": "yellow", "foreign"
         "logship setup",
         "logship setup --only templates,lifecycle --json",
         "logship setup --only keys >> .env       an API key to write and one to read, shown once",
+        "logship setup --only kibana --lang zh   dashboards, searches and alert rules, in Chinese",
+        "logship setup --only grafana --to DIR   files for Grafana's provisioning",
         "logship setup --remove                  takes away what logship installed, and no data",
     ],
 )
 @click.option("--dry-run", is_flag=True, help="Change nothing; show the differences.")
-@click.option("--only", metavar="A,B", help=f"Only these parts: {', '.join(_PARTS)}. Without: all but keys.")
+@click.option("--only", metavar="A,B", help=f"Only these: {', '.join(_PARTS)}. Without: what is configured, but keys.")
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of titles and texts.")
+@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Write files for Kibana and Grafana.")
 @click.option("--remove", is_flag=True, help="Delete what logship installed; data stays.")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 @click.pass_context
-def setup(ctx: click.Context, dry_run: bool, only: str | None, remove: bool, as_json: bool) -> None:
+def setup(
+    ctx: click.Context, dry_run: bool, only: str | None, lang: Language, to: Path | None, remove: bool, as_json: bool
+) -> None:
     """
-    Install index templates and lifecycle policies, as far as the server knows them.
+    Install index templates and lifecycle policies, as far as the server knows them; dashboards, searches and rules.
 
     Asks the server what it is and what it can, shows what differs, and changes only what
     logship made. Component template logship-custom is yours: what it says wins. Needs the
@@ -51,8 +61,29 @@ def setup(ctx: click.Context, dry_run: bool, only: str | None, remove: bool, as_
 
     The agent installs templates and policies by itself where its key may.
     """
-    parts = _chosen(only)
     settings = effective(ctx).settings
+    parts = _chosen(only, settings)
+    shown = [part for part in parts if part in views.PARTS]
+    if to:
+        written = views.write(to, shown if only else views.PARTS, lang)
+        click.echo(render.as_json({"written": written}) if as_json else "\n".join(written))
+        return
+    told: dict[str, object] = {"dry_run": dry_run}
+    if elastic := [part for part in parts if part not in views.PARTS]:
+        told |= _elastic(settings, elastic, remove=remove, dry_run=dry_run, quiet=as_json)
+    if shown:
+        what = views.remove if remove else functools.partial(views.install, language=lang)
+        outcomes = what(settings, shown, dry_run=dry_run)
+        told["objects"] = [asdict(one) for one in outcomes]
+        if not as_json:
+            _show_outcomes(outcomes, dry_run=dry_run)
+    if as_json:
+        click.echo(render.as_json(told))
+
+
+def _elastic(
+    settings: Settings, parts: Sequence[str], *, remove: bool, dry_run: bool, quiet: bool
+) -> dict[str, object]:
     if not settings.elasticsearch.named:
         raise ConfigError("no Elasticsearch is configured", "set elasticsearch.hosts or LOGSHIP_ELASTICSEARCH__HOSTS")
     from logship.app import elasticsearch
@@ -60,16 +91,25 @@ def setup(ctx: click.Context, dry_run: bool, only: str | None, remove: bool, as_
     client = elasticsearch(settings)
     try:
         if remove:
-            _remove(client, parts, dry_run=dry_run, as_json=as_json)
-        else:
-            _install(client, settings, parts, dry_run=dry_run, as_json=as_json)
+            return _remove(client, parts, dry_run=dry_run, quiet=quiet)
+        return _install(client, settings, parts, dry_run=dry_run, quiet=quiet)
     finally:
         client.close()
 
 
-def _chosen(only: str | None) -> list[str]:
+def _show_outcomes(outcomes: Sequence[Outcome], *, dry_run: bool) -> None:
+    colour = render.colours()
+    for one in outcomes:
+        state = f"would be {one.state}" if dry_run else one.state
+        shown = click.style(state, fg=_HUES.get(one.state)) if colour else state
+        click.echo(f"{one.kind} {one.name}: {shown}")
+
+
+def _chosen(only: str | None, settings: Settings) -> list[str]:
+    """Return the parts that are named, else those that are configured."""
     if only is None:
-        return list(_OBJECTS)
+        found = views.configured(settings)
+        return [*_OBJECTS, *found] if settings.elasticsearch.named or not found else found
     parts = [part.strip() for part in only.split(",") if part.strip()]
     unknown = [part for part in parts if part not in _PARTS]
     if unknown or not parts:
@@ -78,7 +118,9 @@ def _chosen(only: str | None) -> list[str]:
     return parts
 
 
-def _install(client: Client, settings: Settings, parts: Sequence[str], *, dry_run: bool, as_json: bool) -> None:
+def _install(
+    client: Client, settings: Settings, parts: Sequence[str], *, dry_run: bool, quiet: bool
+) -> dict[str, object]:
     from logship.app import retention
     from logship.elastic import installer
     from logship.elastic.keys import make_keys
@@ -97,23 +139,21 @@ def _install(client: Client, settings: Settings, parts: Sequence[str], *, dry_ru
     if not dry_run:
         changes = installer.apply(client, plan)
         keys = make_keys(client, plan.server, settings.namespace) if "keys" in parts else []
-    if as_json:
-        click.echo(render.as_json({"server": _server(plan.server), "dry_run": dry_run} | _told(changes, keys)))
-        return
-    _show(plan, changes, keys, dry_run=dry_run)
+    if not quiet:
+        _show(plan, changes, keys, dry_run=dry_run)
+    return {"server": _server(plan.server)} | _told(changes, keys)
 
 
-def _remove(client: Client, parts: Sequence[str], *, dry_run: bool, as_json: bool) -> None:
+def _remove(client: Client, parts: Sequence[str], *, dry_run: bool, quiet: bool) -> dict[str, object]:
     from logship.elastic.installer import remove
 
     changes = remove(client, parts=[part for part in parts if part in _OBJECTS], dry_run=dry_run)
-    if as_json:
-        click.echo(render.as_json({"dry_run": dry_run} | _told(changes, [])))
-        return
-    for change in changes:
-        _line(change, dry_run)
-    if not changes:
-        click.echo("there is nothing of logship's")
+    if not quiet:
+        for change in changes:
+            _line(change, dry_run)
+        if not changes:
+            click.echo("there is nothing of logship's")
+    return _told(changes, [])
 
 
 def _server(server: Server) -> dict[str, object]:

@@ -231,6 +231,22 @@ class Elasticsearch(Section):
         return bool(self.hosts or self.cloud_id)
 
 
+class Kibana(Section):
+    """Where `logship setup` puts dashboards, searches and rules."""
+
+    url: str = Field(default="", pattern=r"^(https?://\S+)?$", description="Address of Kibana, with its space if any.")
+    api_key: SecretStr | None = Field(default=None, description="API key; without, that of Elasticsearch is used.")
+    api_key_file: Path | None = Field(default=None, description="File that holds the API key.")
+
+
+class Grafana(Section):
+    """Where `logship setup` puts dashboards and data sources."""
+
+    url: str = Field(default="", pattern=r"^(https?://\S+)?$", description="Address of Grafana.")
+    token: SecretStr | None = Field(default=None, description="Token of a service account.")
+    token_file: Path | None = Field(default=None, description="File that holds the token.")
+
+
 class FileSink(Section):
     """Documents as NDJSON in a file; off while `path` is empty."""
 
@@ -309,6 +325,8 @@ class Settings(BaseSettings):
     drop: Drop = Field(default={}, description="Rules whose events are dropped (true), or kept in part (0.1).")
     pipelines: list[Path] = Field(default=[], description="Directories with pipelines of your own; they win by name.")
     elasticsearch: Elasticsearch = Field(default=Elasticsearch(), description="Delivery to Elasticsearch.")
+    kibana: Kibana = Field(default=Kibana(), description="Kibana, for `logship setup`.")
+    grafana: Grafana = Field(default=Grafana(), description="Grafana, for `logship setup`.")
     file_sink: FileSink = Field(default=FileSink(), description="Delivery to a file.")
     store: Store = Field(default=Store(), description="The embedded archive and search.")
     ingest: Ingest = Field(default=Ingest(), description="How files are read.")

@@ -10,7 +10,7 @@ here are understood by all of them. Nothing is repeated here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -38,7 +38,8 @@ class _Bytes(Serializer):
 
 
 _AS_IT_IS = {
-    name: _Bytes() for name in ("application/json", "application/x-ndjson", "application/*", "text/*", "text/plain")
+    name: _Bytes()
+    for name in ("application/json", "application/x-ndjson", "application/*", "text/*", "text/plain", "multipart/*")
 }
 
 
@@ -131,14 +132,15 @@ def connect(
     proxy: str = "",
     timeout: float = 60.0,
     connections: int = 4,
+    headers: Mapping[str, str] | None = None,
 ) -> Client:
     """
     Prepare a connection; nothing is sent yet.
 
-    `connections` are those to one host at a time, `timeout` is in seconds.
+    `connections` are those to one host at a time, `timeout` is in seconds, `headers` go with every request.
     Raises ConfigError when an address or a certificate cannot be used.
     """
-    headers = {"accept": "application/json", "user-agent": f"logship/{__version__}"}
+    sent = {"accept": "application/json", "user-agent": f"logship/{__version__}", **(headers or {})}
     try:
         transport = Transport(
             nodes(hosts, cloud_id, tls or Tls(), proxy, connections),
@@ -150,4 +152,4 @@ def connect(
         )
     except (ValueError, OSError, KeyError) as error:
         raise ConfigError(f"cannot connect to Elasticsearch: {error}") from error
-    return Client(transport, headers, (identity or Identity()).authorization, timeout)
+    return Client(transport, sent, (identity or Identity()).authorization, timeout)

@@ -187,7 +187,9 @@ def _start(stack):
         stack.plugin(later, f"logger.go:24 {text}", level="ERROR")
         text = "ModuleNotFoundError: No module named requests"
         stack.plugin(later, f'subprocess.go:90 plugin instance log plugin={SEARCH} instance=0c2d message="{text}"')
-    stack.write("nginx", BEGIN, "something that is no access line at all")
+    for minute in (5, 25, 45):
+        stack.write("nginx", BEGIN + timedelta(minutes=minute), "something that is no access line at all")
+    stack.write("sandbox", BEGIN + timedelta(minutes=30), "something of a script")
     stack.write("web", at, " ▲ Next.js 15.5.4")
 
 

@@ -1,0 +1,93 @@
+"""The parts of `logship setup` that are not Elasticsearch's: Kibana and Grafana."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logship.data import data_path
+from logship.errors import ConfigError
+
+if TYPE_CHECKING:
+    from logship.config.settings import Settings
+    from logship.elastic.kibana import Outcome
+    from logship.elastic.views.model import Language
+
+PARTS = ("kibana", "grafana")
+
+
+def configured(settings: Settings) -> list[str]:
+    """Return the parts that have an address."""
+    return [part for part in PARTS if getattr(settings, part).url]
+
+
+def install(settings: Settings, parts: Sequence[str], language: Language, *, dry_run: bool) -> list[Outcome]:
+    """Install what is chosen; raises LogshipError."""
+    from logship import app
+    from logship.elastic import grafana, kibana
+
+    done: list[Outcome] = []
+    if "kibana" in parts:
+        client = app.kibana(_with_address(settings, "kibana"))
+        try:
+            done += kibana.install(client, language, dry_run=dry_run)
+        finally:
+            client.close()
+    if "grafana" in parts:
+        client = app.grafana(_with_address(settings, "grafana"))
+        options = settings.elasticsearch
+        key = options.read_api_key or options.api_key
+        try:
+            done += grafana.install(
+                client,
+                language,
+                url=options.hosts[0] if options.hosts else "http://elasticsearch:9200",
+                api_key=key.get_secret_value() if key else "",
+                dry_run=dry_run,
+            )
+        finally:
+            client.close()
+    return done
+
+
+def remove(settings: Settings, parts: Sequence[str], *, dry_run: bool) -> list[Outcome]:
+    """Delete what logship installed; raises LogshipError."""
+    from logship import app
+    from logship.elastic import grafana, kibana
+
+    done: list[Outcome] = []
+    for part, connect, module in (("kibana", app.kibana, kibana), ("grafana", app.grafana, grafana)):
+        if part in parts:
+            client = connect(_with_address(settings, part))
+            try:
+                done += module.remove(client, dry_run=dry_run)
+            finally:
+                client.close()
+    return done
+
+
+def write(directory: Path, parts: Sequence[str], language: Language) -> list[str]:
+    """Write the files for Kibana's import page and for Grafana's provisioning; returns their paths."""
+    written = []
+    for part in parts:
+        for folder in (language, "provisioning"):
+            source = data_path("elk") / part / folder
+            for path in sorted(source.rglob("*")):
+                if path.is_file():
+                    name = path.relative_to(source)
+                    target = directory / part / (name if folder == language else Path(folder) / name)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, target)
+                    written.append(str(target))
+    return written
+
+
+def _with_address(settings: Settings, part: str) -> Settings:
+    if not getattr(settings, part).url:
+        raise ConfigError(
+            f"no {part.capitalize()} is configured",
+            f"set {part}.url or LOGSHIP_{part.upper()}__URL, or take files with --to DIR",
+        )
+    return settings
