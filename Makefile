@@ -3,6 +3,7 @@
 # make bench   events per CPU second and memory, beside a reference loop and rsyslog
 # make conformance  the published cases of log shippers, one by one, with result and time
 # make generate  write what is made of tables: index templates, fields, dashboards, searches
+# make pictures  draw the dashboards in docs/dashboards, of the answers of a real Elasticsearch
 # make lint    ruff, mypy, and a docstring for every test
 # make lock    resolve the dependencies again, with hashes
 # make wheel   build dist/*.whl
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit bench conformance generate lint lock wheel tools clean
+.PHONY: help demo test unit bench conformance generate pictures lint lock wheel tools clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -63,6 +64,9 @@ conformance: $(VENV)/.dev
 generate: $(VENV)/.runtime
 	@$(BIN)/python -m logship.elastic.generate
 	@$(BIN)/python -m logship.elastic.views
+
+pictures: $(VENV)/.dev tools
+	@PYTHONPATH=tests $(BIN)/python -m views.draw
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
