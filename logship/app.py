@@ -19,6 +19,7 @@ from logship.data import data_path
 from logship.delivery.sink import Sink
 from logship.errors import ConfigError
 from logship.ingest import Ingest
+from logship.ledger.gaps import Gaps
 from logship.ledger.ledger import Ledger
 from logship.lines.join import Joiner, Starts, compile_starts
 from logship.model import FileRef
@@ -63,6 +64,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
         options = settings.ingest
         bell = threading.Event()
         watcher = Watcher(bell)
+        bind = Binder(settings, pipelines, redactor)
         tailer = Tailer(
             ledger,
             lambda: (found for discovery in discoveries for found in discovery()),
@@ -71,8 +73,8 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
             quiet=options.linger_seconds,
             watcher=watcher,
             directories=lambda: {directory for discovery in discoveries for directory in discovery.directories()},
+            gaps=Gaps(ledger, bind.constants, settings.namespace),
         )
-        bind = Binder(settings, pipelines, redactor)
         ingest = Ingest(ledger, tailer, bind, quiet=options.quiet_seconds, scan_every=options.scan_seconds)
         return Agent(
             ledger,
@@ -123,7 +125,8 @@ class Binder:
         self._starts: dict[str, tuple[Starts | None, Starts | None]] = {}
         self._compiled: dict[tuple[str, str], Compiled] = {}
         self._keep = shares(pipelines, settings.drop)
-        self._constants = constants(os.uname().nodename, settings.fields, settings.labels)
+        #: ECS fields of every document.
+        self.constants = constants(os.uname().nodename, settings.fields, settings.labels)
         self._enrich: dict[str, Enrich] = {}
         if settings.enrich.user_agent:
             self._enrich["user_agent.original"] = UserAgents()
@@ -141,7 +144,7 @@ class Binder:
             self._redactor,
             key=file.key,
             compiled=self._compile(spec, file.source.zone),
-            constants=with_version(self._constants, file.source.image),
+            constants=with_version(self.constants, file.source.image),
             namespace=self._settings.namespace,
             keep_original=self._settings.keep_original,
             # A container's file is named by its id, which is in the document anyway.

@@ -178,6 +178,11 @@ def status(found: Status) -> None:
             click.echo(f"dropped: {count} events of {visible(service.service)} by rule {rule}")
     if any(one.unparsed for one in found.services):
         click.echo("unparsed: `logship pipelines unmatched` shows the commonest shapes")
+    if found.gaps:
+        click.echo(f"gaps: {found.gaps}, {_bytes(found.bytes_lost)} or more lost; the newest:")
+    for gap in found.newest_gaps[:5]:
+        behind = "?" if gap.behind is None else f"{gap.behind:,}"
+        click.echo(f"  {gap.at}  {gap.cause}  bytes {gap.first:,} to {behind} of {visible(gap.path)}")
     verdict = _paint(colours(), "closes", fg="green") if found.closes else _paint(colours(), "DOES NOT CLOSE", fg="red")
     click.echo(f"accounting: {verdict}; {found.documents} documents, {found.leaves} leaves in the audit log")
     click.echo(f"state directory: {size(found.size_bytes)}")

@@ -24,7 +24,7 @@ from logship.audit.tree import leaf_entry, leaf_hash
 from logship.errors import LedgerError, LedgerLocked, LedgerTooNew
 from logship.ledger.files import FileRow, file_key, insert_file, printable, read_files, signed
 from logship.ledger.marks import mark
-from logship.ledger.schema import SCHEMA, VERSION
+from logship.ledger.schema import SCHEMA, UPGRADES, VERSION
 from logship.model import Batch, Progress, Rejected, Source, StoredBatch
 
 _BATCH = "seq, dataset, count, first_time, last_time, files, body"
@@ -151,6 +151,10 @@ class Ledger:
                 _advance(connection, step, now)
         return numbers
 
+    def append(self, connection: sqlite3.Connection, batch: Batch) -> int:
+        """Add a batch and its leaf within a transaction that is under way; return its sequence number."""
+        return _insert_batch(connection, batch, igzip.compress(batch.body, 1, mtime=0))
+
     def follow(self, name: str) -> int:
         """Return where a follower's cursor stands; a new one begins at the oldest batch kept."""
         with self.transaction() as connection:
@@ -258,8 +262,13 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_size_limit = 16777216")
             if version == 0:
                 connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+            for older in range(version or VERSION, VERSION):
+                step = f"{UPGRADES[older]} PRAGMA user_version = {older + 1};"
+                connection.executescript(f"BEGIN IMMEDIATE; {step} COMMIT;")
         elif version == 0:
             raise LedgerError(f"{path} is empty", "has the agent run with this --state-dir?")
+        elif version < VERSION:
+            raise LedgerError(f"{path} is of an earlier release", "start the agent once: it brings it up to date")
     except BaseException:
         connection.close()
         raise

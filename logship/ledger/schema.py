@@ -1,8 +1,41 @@
 """The tables of `ledger.db`, and how an older ledger becomes a newer one."""
 
-VERSION = 1
+VERSION = 2
 
-SCHEMA = """
+#: What came with format 2: gaps, compressed files, rows that are let go.
+_SINCE_2 = """
+-- Bytes of files that will never be in a document (gaps.py).
+CREATE TABLE gap (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    file INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    first INTEGER NOT NULL,               -- logical offset of the first lost byte
+    behind INTEGER,                       -- logical offset just after the last one; NULL: not known
+    cause TEXT NOT NULL,
+    documents INTEGER NOT NULL DEFAULT 0, -- documents that had been made of the bytes, and were dropped
+    at TEXT NOT NULL,
+    UNIQUE (file, first)
+);
+
+-- Files that hold a generation compressed, and how they are recognised (sources/compressed.py).
+CREATE TABLE compressed (
+    file INTEGER PRIMARY KEY,             -- the generation
+    head BLOB NOT NULL,                   -- mark of the compressed file's first bytes
+    size INTEGER NOT NULL,                -- bytes that were unpacked
+    trailer BLOB NOT NULL                 -- the last 8 of them
+);
+
+-- Keys of generations whose rows were let go (retire.py), so that no key is given twice.
+CREATE TABLE spent (
+    key BLOB PRIMARY KEY,                 -- time and digest, as in file.key
+    number INTEGER NOT NULL               -- how often it was given
+) WITHOUT ROWID;
+
+CREATE INDEX file_ended ON file (id) WHERE state = 'ended';
+"""
+
+SCHEMA = (
+    """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- One row for each generation of a file.
@@ -99,3 +132,8 @@ CREATE TABLE segment (
     sha256 TEXT NOT NULL
 );
 """
+    + _SINCE_2
+)
+
+#: What brings a ledger from a format to the next one.
+UPGRADES = {1: _SINCE_2}

@@ -20,6 +20,7 @@ import orjson
 
 from logship.ledger.ledger import Ledger
 
+_NEWEST_GAPS = 20
 #: The columns of a file that `_status` selects.
 _FileRow = tuple[int, str, str, str, int, int, int, int, int, int, int, int, int, str, str, int, int]
 
@@ -78,6 +79,19 @@ class SinkStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class GapStatus:
+    """Bytes of a file that will never be in a document."""
+
+    path: str
+    #: Logical offsets of the first byte and just after the last one; None: not known.
+    first: int
+    behind: int | None
+    cause: str
+    documents: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The agent's books."""
 
@@ -94,6 +108,10 @@ class Status:
     #: Batches kept in the ledger, and leaves of the audit log.
     batches: int
     leaves: int
+    #: Gaps in all, the bytes in those whose length is known, and the newest ones.
+    gaps: int = 0
+    bytes_lost: int = 0
+    newest_gaps: list[GapStatus] = field(default_factory=list)
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
 
     @property
@@ -145,7 +163,15 @@ def _status(connection: sqlite3.Connection, state_dir: Path, now: datetime) -> S
     if leaves != newest:
         problems.append(f"the audit log has {leaves} leaves, but is numbered up to {newest}")
     size = sum(entry.stat().st_size for entry in state_dir.rglob("*") if entry.is_file())
-    return Status(files, sinks, not problems, problems, size, sum(documents.values()), batches, leaves)
+    gaps, lost = connection.execute("SELECT count(*), coalesce(sum(behind - first), 0) FROM gap").fetchone()
+    newest_gaps = [
+        GapStatus(*row)
+        for row in connection.execute(
+            "SELECT path, first, behind, cause, documents, at FROM gap ORDER BY number DESC LIMIT ?", (_NEWEST_GAPS,)
+        )
+    ]
+    total = sum(documents.values())
+    return Status(files, sinks, not problems, problems, size, total, batches, leaves, gaps, lost, newest_gaps)
 
 
 def _file(row: _FileRow, now: datetime, problems: list[str]) -> FileStatus:

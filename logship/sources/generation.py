@@ -16,6 +16,7 @@ from pathlib import Path
 
 from logship.ledger import marks
 from logship.ledger.files import FileRow
+from logship.ledger.gaps import Cause
 from logship.model import FileRef, Source
 
 #: Bytes that identify content.
@@ -84,6 +85,11 @@ class Generation:
     #: Size and modification time when it was last looked at, and when they last changed.
     stamp: tuple[int, int] = (0, 0)
     changed: float = float("-inf")
+    #: The largest size that was seen of it, and the one before that: when other bytes are found in the file, the
+    #: largest may have been theirs already. And why what is unread is lost when it ends.
+    most: int = 0
+    most_before: int = 0
+    fate: Cause = "deleted"
     #: It was moved out of sight and has long been quiet: it is not open any more, but known if it comes back.
     dormant: bool = False
     #: It was quiet for some time, and the watcher will tell of its next change.
@@ -133,6 +139,17 @@ class Generation:
         known = self.mark + self.partial
         return os.pread(descriptor, len(known), self.offset - len(self.mark)) == known
 
+    def grown(self, size: int) -> None:
+        """Note a size that is not smaller than before."""
+        if size > self.most:
+            self.most, self.most_before = size, self.most
+
+    def still_holds_read(self) -> bool:
+        """Tell whether its open file holds the bytes before the read position, whatever comes after them."""
+        if self.descriptor < 0 or not self.mark or not self.knows(self.descriptor):
+            return False
+        return os.pread(self.descriptor, len(self.mark), self.offset - len(self.mark)) == self.mark
+
     def knows(self, descriptor: int) -> bool:
         """Tell whether a file fits the ledger's marks, and learn from it the bytes that they stand for."""
         if self.marks is None:
@@ -145,6 +162,22 @@ class Generation:
             return False
         self.head, self.mark, self.marks = head, tail, None
         return True
+
+    def kept(self, size: int) -> int | None:
+        """
+        Tell how much of what was read its open file, of a size, still holds after a cut at its end; up to a line's end.
+
+        None when it was not cut: it holds other bytes, or so few that it may have been written anew.
+        """
+        start = self.offset - len(self.mark)
+        if self.ref is None or self.descriptor < 0 or not start < size < self.offset <= 2 * size or self.marks:
+            return None
+        left = self.mark[: size - start]
+        head = self.head[:size]
+        if os.pread(self.descriptor, len(left), start) != left or os.pread(self.descriptor, len(head), 0) != head:
+            return None
+        end = left.rfind(b"\n") + 1
+        return start + end if end else (size if start else 0)
 
     def tail(self, position: int) -> bytes:
         """Return the bytes just before a position, at most MARK; none when they cannot be had any more."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from logship.ledger.files import FileRow
+from logship.ledger.gaps import Cause, Gap, Gaps
 from logship.ledger.ledger import Ledger
 from logship.sources.copies import Copy, find_copies, is_beginning, may_be_copy, original_name
 from logship.sources.generation import MARK, Generation
@@ -27,8 +28,9 @@ log = structlog.get_logger()
 class Generations:
     """Generations by what the file system and the ledger call them, and those that have something to read."""
 
-    def __init__(self, ledger: Ledger, rows: Iterable[FileRow], open_files: int | None = None) -> None:
+    def __init__(self, ledger: Ledger, rows: Iterable[FileRow], gaps: Gaps, open_files: int | None = None) -> None:
         self._ledger = ledger
+        self._gaps = gaps
         self._warned: set[str] = set()
         #: Files that could not be read when it was last tried, and why.
         self.unreadable: dict[str, str] = {}
@@ -73,6 +75,7 @@ class Generations:
         """Open a generation's file; False when it cannot be had now, or holds another generation."""
         if generation.descriptor >= 0:
             return True
+        before = generation.opened
         try:
             self.handles.open(generation, keep)
             same = generation.held_by(generation.descriptor)
@@ -85,6 +88,7 @@ class Generations:
         self._warned.discard(str(generation.path))
         self.unreadable.pop(str(generation.path), None)
         if not same:
+            generation.opened = before
             self.rewrite(generation)
         return same
 
@@ -116,8 +120,21 @@ class Generations:
 
     # truncation and copies
 
+    def look(self, generation: Generation) -> None:
+        """Look at a file that became smaller; raises OSError when it cannot be opened."""
+        if generation.descriptor < 0:
+            self.handles.open(generation)
+        self.rewrite(generation)
+
     def rewrite(self, generation: Generation) -> None:
         """Begin a new generation in a file that was truncated; let the old one go on in its copy, or end it."""
+        size = os.fstat(generation.descriptor).st_size if generation.descriptor >= 0 else 0
+        if self._cut_unread(generation, size):
+            return
+        kept = generation.kept(size)
+        generation.fate = "truncated" if size < generation.offset else "rewritten"
+        if generation.fate == "rewritten":
+            generation.most = generation.most_before
         fresh = Generation(
             generation.path,
             generation.found,
@@ -127,6 +144,7 @@ class Generations:
             born=self.scans,
             stamp=generation.stamp,
             changed=generation.changed,
+            most=size,
         )
         self.current[fresh.key] = fresh
         self._indexed = -1
@@ -140,7 +158,26 @@ class Generations:
         if generation.descriptor < 0:
             generation.final = True
             self.ready[generation] = None
+            if kept is not None and fresh.descriptor >= 0:
+                self._register_read(fresh, kept)
+            if size:
+                resumed = "is read on" if kept is not None else "holds other bytes: it is read from its beginning"
+                _say(f"a file was cut or written anew, and {resumed}", generation)
+        else:
+            copied = os.fstat(generation.descriptor).st_size
+            self._lose(generation, generation.base + copied, generation.base + generation.most, "truncated")
+            generation.most = copied
         self._let_go_copies(generation)
+
+    def _cut_unread(self, generation: Generation, size: int) -> bool:
+        """Record what a file lost, if it is smaller than it was and still holds all that was read of it."""
+        if not generation.offset <= size < generation.most or not generation.still_holds_read():
+            return False
+        self._lose(generation, generation.base + size, generation.base + generation.most, "truncated")
+        generation.most, generation.searched = size, 0
+        generation.partial = generation.partial[: size - generation.offset]
+        self.ready[generation] = None
+        return True
 
     def _take(self, copy: Copy, generation: Generation) -> None:
         """Go on in a copy, or note that it holds nothing that was not read."""
@@ -207,18 +244,25 @@ class Generations:
     def finish(self, generation: Generation) -> None:
         """Close a generation that was given whole."""
         generation.finished = True
-        if generation.ref is not None and not generation.opened:
-            log.warning(
-                "file went away while nobody read it: what it held beyond the position, if anything, is lost",
-                path=str(generation.path).encode("utf-8", "backslashreplace").decode(),
-                position=generation.position,
-            )
+        if not generation.opened and generation.ref is not None:
+            self._lose(generation, generation.read, None, generation.fate)
+        elif generation.copy_of is None:
+            self._lose(generation, generation.read, generation.base + generation.most, generation.fate)
         self.ready.pop(generation, None)
         self._keep_copies(generation)
         self.handles.close(generation)
         if self.current.get(generation.key) is generation:
             del self.current[generation.key]
         self.end_if_done(generation)
+
+    def _lose(self, generation: Generation, first: int, behind: int | None, cause: Cause) -> None:
+        """Record that bytes of a generation will never be read; None: as many as it had."""
+        if behind is not None and behind <= first:
+            return
+        if generation.ref is None:
+            self.register(generation, head=b"\n" if generation.descriptor < 0 else b"")
+        if generation.ref is not None and self._gaps.record([Gap(generation.ref.id, first, behind, cause)]):
+            _say("bytes of a file are lost", generation, cause=cause, first=first, behind=behind)
 
     def _keep_copies(self, original: Generation) -> None:
         """Note that the copies of a generation hold nothing that was not read."""
@@ -232,3 +276,7 @@ class Generations:
         if generation.finished and generation.ref is not None and generation.position >= generation.read:
             self.registered.pop(generation.ref.id, None)
             self._ledger.end(generation.ref.id)
+
+
+def _say(what: str, generation: Generation, **more: object) -> None:
+    log.warning(what, path=str(generation.path).encode("utf-8", "backslashreplace").decode(), **more)

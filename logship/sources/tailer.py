@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
 
+from logship.ledger.gaps import Gaps
 from logship.ledger.ledger import Ledger
 from logship.model import Chunk, Progress
 from logship.sources.copies import may_be_copy
@@ -51,6 +52,7 @@ class Tailer:
         open_files: int | None = None,
         watcher: Watcher | None = None,
         directories: Callable[[], Iterable[Path]] = tuple,
+        gaps: Gaps | None = None,
     ) -> None:
         self._discover = discover
         self._watcher = watcher
@@ -62,7 +64,7 @@ class Tailer:
         self._line_limit = line_limit
         self._quiet = quiet
         rows = ledger.files()
-        self._files = Generations(ledger, rows, open_files)
+        self._files = Generations(ledger, rows, gaps or Gaps(ledger), open_files)
         #: Streams accounted for beyond `position` when the last process stopped, by file id.
         self.resume: dict[int, dict[str, int]] = {row.ref.id: row.done for row in rows}
 
@@ -252,9 +254,14 @@ class Tailer:
             generation.stamp, generation.changed, generation.resting = stamp, now, False
             self._files.ready[generation] = None
         if not generation.opened and not self._files.open(generation):
+            if self._files.current.get(generation.key) is generation:
+                generation.grown(status.st_size)
             return
-        if status.st_size < generation.offset and self._files.current.get(generation.key) is generation:
-            self._files.rewrite(generation)
+        if status.st_size < max(generation.offset, generation.most):
+            if self._files.current.get(generation.key) is generation:
+                self._files.look(generation)
+        else:
+            generation.grown(status.st_size)
 
     def _meet(self, found: Found, status: os.stat_result, lost: list[Generation], now: float) -> None:
         """Begin with a file that is new, unless a known one that is not there any more goes on in it."""
@@ -262,9 +269,8 @@ class Tailer:
         generation = Generation(
             path, str(found.path), status.st_dev, status.st_ino, found.source, born=self._files.scans
         )
-        if not self._files.open(generation):
-            return
-        for other in lost:
+        opened = self._files.open(generation)
+        for other in lost if opened else []:
             if self._files.current.get(other.key) is other and _continues(generation, other):
                 descriptor = self._files.handles.release(generation)
                 self._files.replace(other, path, *generation.key, descriptor)

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from conformance.harness import delivered, lines, logrotate
+from structlog.testing import capture_logs
 
 
 def truncate(site, name: str = "app.log") -> None:
@@ -137,3 +138,61 @@ def test_case_048_a_file_that_an_editor_wrote_anew_is_not_sent_again(site, runni
     site.write("app.log", *lines("line", 10, start=200))
     site.run()
     site.check(lines("line", 210))
+
+
+def test_case_047_a_file_that_is_emptied_twice_between_two_reads_is_read_or_reported(site):
+    """
+    Emptied twice: what a scan saw and nobody read is a gap with its byte range, what came last is read.
+
+    In spirit: a generation that came and went between two scans leaves nothing that a gap could name.
+    """
+    first, second = lines("first", 20), lines("second", 10)
+    with site.agent() as agent:
+        site.write("app.log", *first)
+        agent.settle()
+        truncate(site)
+        site.write("app.log", *second)
+        agent.tailer.scan(site.now)
+        truncate(site)
+        site.write("app.log", *lines("third", 3))
+        agent.settle()
+    site.check(first, lines("third", 3), lost=[("app.log", 0, sum(map(len, second)))])
+
+
+@pytest.mark.parametrize("cut", [1, 3], ids=["in a line", "at a line's end"])
+@pytest.mark.parametrize("end", ["", "unfinished"], ids=["whole", "unfinished"])
+def test_case_049_a_file_whose_last_line_is_cut_off_is_not_sent_again(site, cut, end):
+    """
+    The last line is removed from the end of a file: nothing is sent again, and what is appended then is read.
+
+    A cut within a line leaves its beginning, which is the beginning of the next line.
+    """
+    written = lines("line", 100)
+    path = site.write("app.log", *written, end)
+    with site.agent() as agent, capture_logs() as logs:
+        agent.settle()
+        size = sum(map(len, written)) - (len(written[-1]) if cut == 3 else 4)
+        os.truncate(path, size)
+        agent.settle()
+        site.write("app.log", *lines("new", 3))
+        agent.settle()
+    left = written[-1][:-4] if cut == 1 else ""
+    first, *more = lines("new", 3)
+    expected = [*written, *([end] if end else []), left + first, *more]
+    assert [line.rstrip("\n") for line in expected] == site.messages()
+    assert 1 == sum("is read on" in entry["event"] for entry in logs)
+    site.check_books()
+
+
+def test_case_049_an_unfinished_line_that_is_taken_back_is_a_gap(site):
+    """A writer takes its unfinished line back: the lines before it are not sent again, and its bytes are reported."""
+    written = lines("line", 10)
+    path = site.write("app.log", *written, "unfinished")
+    size = sum(map(len, written))
+    with site.agent() as agent:
+        agent.settle()
+        os.truncate(path, size + 2)
+        agent.settle()
+        site.write("app.log", "known\n")
+        agent.settle()
+    site.check([*written, "unknown"], lost=[("app.log", size + 2, size + len("unfinished"))])
