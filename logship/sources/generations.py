@@ -132,7 +132,7 @@ class Generations:
         if self._cut_unread(generation, size):
             return
         kept = generation.kept(size)
-        generation.fate = "truncated" if size < generation.offset else "rewritten"
+        generation.fate = "truncated" if size < max(generation.offset, generation.most) else "rewritten"
         if generation.fate == "rewritten":
             generation.most = generation.most_before
         fresh = Generation(
