@@ -43,7 +43,7 @@ class Agents(RuleBasedStateMachine):
         self.mend_sink()
         if self.half:
             self.append("\n")
-        self.run_agent()
+        self.agent(deadline=60.0)
         files = [path for path in self.out.glob("out.ndjson*") if ".state" not in path.name]
         documents = [orjson.loads(line) for path in files for line in path.read_bytes().splitlines()]
         found = Counter(document["message"] for document in documents if document["event"]["dataset"] != DATASET)
@@ -120,13 +120,17 @@ class Agents(RuleBasedStateMachine):
     @rule()
     def run_agent(self) -> None:
         """Start an agent, let it read everything and try to deliver, and end it."""
+        self.agent(deadline=0.2)
+
+    def agent(self, deadline: float) -> None:
+        """Run an agent that gives up delivery after so many seconds."""
         source = FileSource(path=str(self.logs / "server.log*"), service="api")
         sink = FileSink(path=self.out / "out.ndjson")
         options = Settings(
             state_dir=self.folder / "state", files=[source], containers={"enabled": False}, file_sink=sink
         )
         with contextlib.suppress(DeliveryError):
-            build(options).once(deadline=0.2)
+            build(options).once(deadline=deadline)
         self.unread = self.half
         self.ran = True
 
