@@ -34,7 +34,7 @@ def redact() -> None:
     "policies",
     multiple=True,
     metavar="NAME=POLICY",
-    help="email, ip, phone or bodies; keep, mask, hash or drop.",
+    help="email, ip, phone, identity, card or bodies; keep, mask, hash or drop.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON: text, counts by rule, whether the first look named it.")
 def test(text: str, policies: tuple[str, ...], as_json: bool) -> None:

@@ -290,6 +290,9 @@ class Redaction(Section):
 
     email: Treatment = Field(default="keep", description="E-mail addresses.")
     ip: Treatment = Field(default="keep", description="IP addresses.")
+    phone: Treatment = Field(default="hash", description="Chinese mobile numbers.")
+    identity: Treatment = Field(default="hash", description="Chinese identity numbers, by their check digit.")
+    card: Treatment = Field(default="hash", description="Card numbers, by their check digit.")
     bodies: Literal["keep", "drop"] = Field(
         default="drop", description="Bodies of requests and responses, which Dify logs at DEBUG."
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from orjson import dumps, loads
 
+#: Values beside lines that are remembered.
+_KNOWN = 1024
 #: A document: dotted names and their JSON.
 Flat = dict[str, bytes]
 
@@ -23,8 +25,8 @@ class Redaction(Protocol):
     def redact(self, text: str) -> tuple[str, dict[str, int]]:
         """Return the text without secrets, and how many by rule."""
 
-    def redact_value(self, name: str, value: object) -> object:
-        """Return a JSON value without secrets."""
+    def redact_value(self, name: str, value: Any, counts: dict[str, int] | None = None) -> Any:  # noqa: ANN401  # JSON
+        """Return a JSON value without secrets, and add what was found to `counts`."""
 
 
 def clean(flats: Sequence[Flat], redactor: Redaction, counts: dict[str, int]) -> list[Flat]:
@@ -52,12 +54,38 @@ def _cleaned(flat: Flat, suspects: Mapping[str, str], redactor: Redaction, count
             for rule, count in found.items():
                 counts[rule] = counts.get(rule, 0) + count
             changed[name] = dumps(redacted)
+            if name.endswith(".ip") and redacted != text:  # what is left is no address
+                changed.setdefault(name.removesuffix("ip") + "address", changed.pop(name))
         for name, value in flat.items():
             if value[:1] in b"{[":
-                changed[name] = dumps(redactor.redact_value(name, loads(value)))
+                changed[name] = dumps(redactor.redact_value(name, loads(value), counts))
     except Exception:
         return _withheld(flat)
     return changed
+
+
+class Beside:
+    """What comes beside the text of a line, without secrets: the same few values come with every line."""
+
+    def __init__(self, redactor: Redaction) -> None:
+        self._redactor = redactor
+        self._known: dict[tuple[str, bytes], tuple[bytes, dict[str, int]]] = {}
+
+    def clean(self, extra: Mapping[str, object], counts: dict[str, int]) -> Flat:
+        """Return fields without secrets; add to `counts` how many there were by rule."""
+        flat: Flat = {}
+        for name, value in extra.items():
+            raw = dumps(value)
+            if (name, raw) not in self._known:
+                found: dict[str, int] = {}
+                redacted = dumps(self._redactor.redact_value(name, value, found))
+                if len(self._known) >= _KNOWN:
+                    self._known.clear()
+                self._known[name, raw] = redacted, found
+            flat[name], found = self._known[name, raw]
+            for rule, count in found.items():
+                counts[rule] = counts.get(rule, 0) + count
+        return flat
 
 
 def _withheld(flat: Flat) -> Flat:

@@ -19,7 +19,7 @@ import orjson
 
 from logship.model import Events, Source
 from logship.pipeline import exceptions
-from logship.pipeline.clean import Redaction, clean
+from logship.pipeline.clean import Beside, Redaction, clean
 from logship.pipeline.columns import Column, Enrich, dumps
 from logship.pipeline.columns import texts as texts_of
 from logship.pipeline.dropping import Drops
@@ -100,7 +100,8 @@ class Encoder:
         self._enrich = enrich or {}
         self._spec = spec
         self._key = key
-        self._common = common = _constants(source, self.dataset, namespace, path, constants)
+        self._common = common = redactor.redact_value("", _constants(source, self.dataset, namespace, path, constants))
+        self._beside = Beside(redactor)
         compiled = compiled or compile_pipeline(spec, source.zone)
         self._formats, self._messages = compiled.formats, compiled.messages
         # A tree of constants is made when a template is: of most files, most formats never occur.
@@ -150,7 +151,7 @@ class Encoder:
         count = len(texts)
         encoded = Encoded([b""] * count, [""] * count)
         own: dict[int, dict[str, bytes]] = {
-            row: {name: dumps(value) for name, value in extra.items()} for row, extra in events.extra.items()
+            row: self._beside.clean(extra, encoded.redacted) for row, extra in events.extra.items()
         }
         suspects = frozenset(self._redactor.suspects(texts))
         todo = list(range(count))
@@ -339,9 +340,7 @@ def _coalesced(columns: list[tuple[str, Column]]) -> list[tuple[str, Column]]:
     return list(merged.items())
 
 
-def _constants(
-    source: Source, dataset: str, namespace: str, path: str, constants: Mapping[str, Any]
-) -> dict[str, Any]:
+def _constants(source: Source, dataset: str, namespace: str, path: str, constants: Mapping[str, Any]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, value in source.fields.items():
         put(tree, name, copy.deepcopy(value))

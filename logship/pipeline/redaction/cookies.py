@@ -22,6 +22,8 @@ _ITEM = re.compile(
 )
 _LONE = re.compile(r"[^\s;,\"'\\\x00{}()<>]+", re.ASCII)
 _FLAG = re.compile(r"[\s;]{0,4}(?i:secure|httponly|partitioned)(?=[\s;,\"'\\]|$)", re.ASCII)
+#: A small number, or a language: no secret.
+_PLAIN = re.compile(r"\d{1,5}|[a-z]{2}(?:[-_](?:[A-Z]{2}|Hans|Hant))?", re.ASCII)
 _ATTRIBUTES = frozenset(
     {"path", "expires", "max-age", "domain", "samesite", "secure", "httponly", "priority", "version"}
 )
@@ -53,7 +55,7 @@ def find(text: str, mark: Marks) -> Iterator[Found]:
                 if date := _DATE.match(text, position, end):
                     position = date.end()
                 continue
-            if not judge.harmless(pair[2]) and not (pair[2].isdigit() and len(pair[2]) < 6):
+            if not judge.harmless(pair[2]) and not _PLAIN.fullmatch(pair[2]):
                 yield Found(pair.start(2), pair.end(2), "cookie", mark("cookie", pair[2]))
         if not pairs and (lone := _LONE.match(text, position, end)):
             position = lone.end()

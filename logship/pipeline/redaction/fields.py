@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from logship.pipeline.redaction import values
+from logship.pipeline.redaction import judge, values
 from logship.pipeline.redaction.marks import Marks
 from logship.pipeline.redaction.quotes import end_of
 from logship.pipeline.redaction.rules import Family, Fields
@@ -20,8 +20,8 @@ from logship.pipeline.redaction.values import Found, Named
 
 _SEPARATOR = re.compile(
     r"(?P<suffix>[A-Za-z0-9_.-]{0,48})(?:(?P<quote>\\{0,15}[\"'`])\]?|\]|\*{2})?(?:[ \t]|\\{1,7}t){0,20}"
-    r"(?:(?:is|was) ?)?"
-    r"(?P<sep>:\s{0,3}(?:str|bytes|Any|int|SecretStr|Optional\[\w{1,20}\])(?:\s?\|\s?None)?\s{0,3}=(?!=)|:?=(?![=~])>?|:(?!//)-?|：|\\{1,7}uff1a|->|%3D|\\{1,7}u003d|(?<=[\"']),(?=\s{0,3}b?\\{0,7}[\"']))",
+    r"(?:(?:is|was) ?|[ \t]?(?=为|是|為|は|\\{1,7}u4e3a|\\{1,7}u662f))?"
+    r"(?P<sep>:\s{0,3}(?:str|bytes|Any|int|SecretStr|Optional\[\w{1,20}\])(?:\s?\|\s?None)?\s{0,3}=(?!=)|:?=(?![=~])>?|:(?!//)-?|：|\\{1,7}uff1a|(?:为|是|為|は|\\{1,7}u4e3a|\\{1,7}u662f)(?:[:：]|\\{1,7}uff1a)?|->|%3D|\\{1,7}u003d|(?<=[\"']),(?=\s{0,3}b?\\{0,7}[\"']))",
     re.ASCII,
 )
 #: `--password x`, also in a list of arguments.
@@ -32,10 +32,16 @@ _FLAG = re.compile(
 _FLAGGED = re.compile(r"(?:^|[^A-Za-z0-9_-])--?[A-Za-z0-9_-]{0,48}$", re.ASCII)
 #: … which is a list: `"--password", "x"` may also end one value of a JSON object and begin the next key.
 _LISTED = re.compile(r"[\[(,]\s{0,40}[bu]?\\{0,15}[\"']--?[A-Za-z0-9_-]{0,48}$", re.ASCII)
+#: After a name in Chinese, a space is enough.
+_SPACE = re.compile(r"(?P<suffix>)(?P<quote>)(?P<sep>[ \t]{1,4})(?=[!-~])", re.ASCII)
+#: An item of a list; the next one is its value only if it looks like one.
+_ITEM = re.compile(r"[\[,]\s?\\{0,15}[\"'][A-Za-z-]{0,40}$", re.ASCII)
 _TUPLE = re.compile(r"\(\s?b?\\{0,15}[\"'][\w.-]{0,40}$", re.ASCII)
 _GAP = re.compile(r"(?:[ \t\r\n]|\\{1,7}[nrt](?=[\s\\\"'])){0,80}")
 #: Python's `b'…'`, Go's `[…]`, a list's bracket, `SecretStr('…')`.
-_OPENER = re.compile(r"\[?\s{0,80}(?:Secret(?:Str|Bytes)?\()?(?:[bBuUrRfF]{1,2}(?=\\{0,7}[\"']))?")
+_OPENER = re.compile(r"\[?\s{0,80}(?:(?:Secret(?:Str|Bytes)?|Some)\()?(?:[bBuUrRfF]{1,2}(?=\\{0,7}[\"']))?")
+#: YAML's `|` and `>`: the value is the line below.
+_BLOCK = re.compile(r"[|>][+-]?\d?(?:[ \t]{0,8}\n[ \t]{1,40}|\\{1,7}n[ ]{1,40})(?=\S)")
 _QUOTE = re.compile(r"(\\{0,15})([\"'`])")
 _MORE = re.compile(r"\s{0,80},\s{0,80}(?=\\{0,7}[\"'])")
 #: The word just before a core: `primary_key`, `cacheKey`.
@@ -63,11 +69,15 @@ class NamedSecrets:
         self._harmless = frozenset(fields.harmless)
         self._describing = frozenset(fields.describing)
         words = [word for family in fields.families for word in family.words]
-        self._core = re.compile("|".join(sorted(words, key=len, reverse=True)), re.ASCII)
+        # The longest first: what a word begins with, up to its first choice, tells enough.
+        self._core = re.compile("|".join(sorted(words, key=_plain_length, reverse=True)), re.ASCII)
 
     def family(self, name: str) -> Family | None:
         """Return the family of a key that names a secret."""
-        for core in self._core.finditer(_lower(name)):
+        lower = _lower(name)
+        position = 0
+        while core := self._core.search(lower, position):
+            position = core.start() + 1
             family = self._family(name, core)
             if family and self._names_secret(name, core, name[core.end() :], family):
                 return family
@@ -78,20 +88,24 @@ class NamedSecrets:
         lower = _lower(text)
         position = 0
         while core := self._core.search(lower, position):
-            position = core.end()
-            rest = _SEPARATOR.match(text, position) or _flag(text, core)
+            position = core.start() + 1  # a name may begin inside of what looks like one: rootPassword
+            rest = _SEPARATOR.match(text, core.end()) or _flag(text, core)
+            if not rest and not core[0].isascii():
+                rest = _SPACE.match(text, core.end())
             if not rest:
                 continue
             family = self._family(text, core)
             if not family or not self._names_secret(text, core, rest["suffix"], family):
                 continue
             before = text[max(0, core.start() - 60) : core.start()]
-            if rest["sep"] == "," and not _TUPLE.search(before) and not _flag(text, core):
+            item = rest["sep"] == "," and not _TUPLE.search(before) and not _flag(text, core)
+            if item and not _ITEM.search(before):
                 continue
             named = Named(family, core[0] + rest["suffix"], rest["quote"] or "", rest["sep"], core.start(), rest.end())
             for found in _values(text, named, mark):
-                position = found.end
-                yield found
+                if not item or judge.generated(text[found.start : found.end]):
+                    position = found.end
+                    yield found
 
     def _family(self, text: str, core: re.Match[str]) -> Family | None:
         for words, after, family in self._families:
@@ -106,13 +120,18 @@ class NamedSecrets:
         if glued and suffix.lower() not in _GLUED and not suffix.lower().startswith("s_"):
             return False  # tokenizer, passwordless
         before = text[max(0, start - 24) : start]
-        if core[0] in _SHORT and before[-1:].isalpha() and not text[start - 1 : end].isupper():
-            return False  # bypass
+        inside = before[-1:].isalpha() and not text[start - 1 : end].isupper()
+        if core[0] in _SHORT and inside and not (before[-1:].islower() and text[start].isupper()):
+            return False  # bypass, but dbPass
         words = [word.lower() for word in _WORD.findall(suffix)]
         if words and words[-1] in self._harmless and (core[0], words) != ("secret", ["id"]):
             return False
         previous = _PREVIOUS.search(before) if family.described else None
         return not previous or (previous[1] or previous[2]).lower() not in self._describing
+
+
+def _plain_length(word: str) -> int:
+    return len(re.split(r"[(\[?*\\]", word)[0])
 
 
 def _flag(text: str, name: re.Match[str]) -> re.Match[str] | None:
@@ -138,6 +157,8 @@ def _values(text: str, named: Named, mark: Marks) -> Iterator[Found]:
     opener = _OPENER.match(text, start)
     listed = text[start : start + 1] == "["
     start = opener.end() if opener else start
+    if block := _BLOCK.match(text, start):
+        start, space = block.end(), " "
     quote = _QUOTE.match(text, start)
     if not quote:
         if "\n" not in space and "\\n" not in space and (found := values.bare(text, start, named, mark, space)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import re
 from collections.abc import Callable
 
@@ -30,7 +31,7 @@ WORDS = _words(
     wrong yes you your text uuid union literal self cls args kwargs redacted hidden filtered text-input select
     secret-input apikey please enter enters entered enabling resets resetting retry retrying again then than
     more many other another same different old current previous next first last yet still just also but see via
-    per under over into within without here now soon flag argument option instead
+    per under over into within without here now soon flag argument option instead include omit same-origin
     """
 )
 _PROSE = _words(
@@ -42,6 +43,7 @@ _PROSE = _words(
 #: Placeholders: stars, dots, templates, shell variables, angle brackets.
 _PLACEHOLDER = re.compile(
     r"[*•xX.…_\-#?]{1,80}|%\(?\w{0,40}\)?[sdr]|\$(?-i:[A-Z_][A-Z0-9_]{0,60})|\$\{\w{1,60}(?::?-)?\}?"
+    r"|\$\d{1,3}|(?:your|my)[-_ ]?(?:[a-z]{1,20}[-_ ]?){0,4}(?:key|token|secret|password)(?:[-_ ]?here)?"
     r"|\{\{?[\w.\[\]'\" ]{0,80}\}?\}?|<[^<>]{0,80}>|&lt;.{0,80}"
     r"|\[(?:redacted|hidden|masked|filtered|secret|removed)[^\]]{0,20}\]?|\*{2,}.{0,4}|.{0,4}\*{3,}.{0,4}",
     re.IGNORECASE,
@@ -49,6 +51,8 @@ _PLACEHOLDER = re.compile(
 _CALL = re.compile(r"[A-Za-z_$]\w{0,60}(?:\??\.[A-Za-z_]\w{0,60}){0,8}[(\[]")
 _ATTRIBUTE = re.compile(r"[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,8}")
 _NUMBER = re.compile(r"[-+]?\d[\d.,_]{0,30}(?:[kKmM%]|ms|s)?|\d{1,12}[/:]\d{1,12}|0x[0-9a-fA-F]{1,4}")
+#: Ids and hashes: hexadecimal, decimal or a UUID; and stamps.
+_ID = re.compile(r"[0-9a-fA-F]{1,128}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[\d .,:T+Z-]{1,40}")
 _LETTERS = re.compile(r"[A-Za-z][A-Za-z'-]{0,30}[,.;:!?)]{0,3}")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,60}")
 _CODE_BEFORE = re.compile(r'  File "[^"\n]{1,300}", line \d+')
@@ -137,8 +141,23 @@ def chinese_id(value: str) -> bool:
 
 
 def random(value: str) -> bool:
-    """Return whether a value looks generated: a digit among letters, or long."""
-    return any(map(str.isdigit, value)) and (any(map(str.isalpha, value)) or len(value) > 8)
+    """Return whether a value looks generated: a digit among letters, long, or letters of both cases in disorder."""
+    if any(map(str.isdigit, value)):
+        return any(map(str.isalpha, value)) or len(value) > 8
+    return scrambled(value)
+
+
+def scrambled(value: str) -> bool:
+    """Return whether about every other letter is a capital: generated, where words have few."""
+    if len(value) < 16 or not value.isascii():
+        return False
+    capitals = sum(map(str.isupper, value))
+    return 0.35 * len(value) <= capitals <= 0.7 * len(value) and any(map(str.islower, value))
+
+
+def generated(value: str) -> bool:
+    """Return whether a value is long and looks generated, and is no id, hash or number that logs are full of."""
+    return len(value) >= 16 and random(value) and not _ID.fullmatch(value) and " " not in value
 
 
 def mixed(value: str) -> bool:
@@ -161,14 +180,24 @@ def octets(value: str) -> bool:
     return all(int(part) < 256 for part in value.split("."))
 
 
+def ipv6(value: str) -> bool:
+    """Check an IPv6 address; a time or two names with colons between them is none."""
+    try:
+        return value.count(":") > 1 and ipaddress.ip_address(value).version == 6 and any(map(str.isdigit, value))
+    except ValueError:
+        return False
+
+
 def given(value: str) -> bool:
     """Return whether a value is given at all: neither empty nor a placeholder, null or code."""
     return not harmless(value) and not code(value)
 
 
 def shaped(value: str) -> bool:
-    """Return whether a key of known shape holds a digit, as generated ones do."""
-    return any(map(str.isdigit, value)) and not _PLACEHOLDER.fullmatch(value)
+    """Return whether a key of known shape looks generated: a digit, capitals in disorder, or one very long word."""
+    if not any(map(str.isdigit, value)) and not scrambled(value):
+        return len(value) > 40 and not any(mark in value[8:] for mark in "-_.")
+    return not _PLACEHOLDER.fullmatch(value)
 
 
 CHECKS: dict[str, Callable[[str], bool]] = {
@@ -180,4 +209,6 @@ CHECKS: dict[str, Callable[[str], bool]] = {
     "octets": octets,
     "given": given,
     "shaped": shaped,
+    "generated": generated,
+    "ipv6": ipv6,
 }

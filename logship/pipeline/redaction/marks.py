@@ -14,7 +14,9 @@ import re
 _FIRST = 0xF0000
 _LAST = 0x10FFFD
 #: A mark in a text that was redacted before; or a character of the private planes, which stands for itself.
-_HIDDEN = re.compile("\\[[a-z][a-z0-9-]{0,40}:[0-9a-f]{6}\\]|\\[(?:email|ip|phone|body)\\]|[\U000f0000-\U0010ffff]")
+_HIDDEN = re.compile(
+    "\\[[a-z][a-z0-9-]{0,40}:[0-9a-f]{6}\\]|\\[(?:email|ip|ipv6|phone|card|chinese-id|body)\\]|[\U000f0000-\U0010ffff]"
+)
 _SHOWN = re.compile("[\U000f0000-\U0010ffff]")
 _ONLY_MARKS = re.compile("[\U000f0000-\U0010ffff]+")
 

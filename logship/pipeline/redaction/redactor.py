@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from logship.pipeline.redaction import bodies, cookies, urls
+from logship.pipeline.redaction.commands import CommandLines
 from logship.pipeline.redaction.fields import NamedSecrets
 from logship.pipeline.redaction.judge import CHECKS, harmless
 from logship.pipeline.redaction.marks import Marks, is_mark
 from logship.pipeline.redaction.rules import Rule, RuleBook, effective_policies, read_rules
 from logship.pipeline.redaction.scan import Scanner
+from logship.pipeline.redaction.sql import SqlSecrets
 from logship.pipeline.redaction.values import Found
 
 Counts = dict[str, int]
@@ -27,7 +29,7 @@ class PatternRule:
 
     def __init__(self, rule: Rule, policy: str) -> None:
         self.name = rule.name
-        self.personal = rule.policy is not None
+        self.late = rule.late or rule.policy is not None
         self._pattern = rule.compiled()
         self._group = rule.group if self._pattern.groups else 0
         self._check: Callable[[str], bool] = CHECKS[rule.check] if rule.check else lambda _: True
@@ -61,12 +63,15 @@ class Redactor:
         rules = [PatternRule(rule, chosen[rule.policy] if rule.policy else "hash") for rule in active]
         named = NamedSecrets(book.fields)
         # In this order: keys of known shape keep their own name inside `api_key=…`, personal data comes last.
-        self._steps: list[tuple[str, Find]] = [(rule.name, rule.find) for rule in rules if not rule.personal]
-        self._steps += [("urls", urls.find), ("urls", urls.find_go), ("cookies", cookies.find), ("fields", named.find)]
-        self._steps += [(rule.name, rule.find) for rule in rules if rule.personal]
+        self._steps: list[tuple[str, Find]] = [(rule.name, rule.find) for rule in rules if not rule.late]
+        self._steps += [("urls", urls.find), ("urls", urls.find_go), ("cookies", cookies.find)]
+        commands, sql = CommandLines(book.commands.table), SqlSecrets(named.family)
+        self._steps += [("commands", commands.find), ("sql", sql.find), ("fields", named.find)]
+        self._steps += [(rule.name, rule.find) for rule in rules if rule.late]
         self._family = named.family
         scans = {rule.name: rule.scan for rule in active}
         readers = {"urls": book.urls.scan, "cookies": book.cookies.scan, "fields": book.fields.scan}
+        readers |= {"sql": book.sql.scan, "commands": book.commands.scan}
         if chosen["bodies"] != "keep":
             readers["bodies"] = book.bodies.scan
             self._steps.insert(0, ("bodies", bodies.find))

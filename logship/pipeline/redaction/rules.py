@@ -52,6 +52,8 @@ class Rule(_Strict):
     check: str | None = None
     #: What before it says that it is something else: a size, an id.
     not_after: str | None = None
+    #: Tried after what is known by its name: a signature that is a part of an Authorization header.
+    late: bool = False
     #: The personal data it stands for; an operator chooses what happens.
     policy: str | None = None
     samples: Samples = Samples()
@@ -89,10 +91,32 @@ class Fields(_Strict):
     scan: list[str]
 
 
+class Command(_Strict):
+    """A command whose arguments hold secrets."""
+
+    names: list[str]
+    #: Options whose argument is a secret.
+    secrets: list[str] = []
+    #: Options whose argument is `user:secret`.
+    pairs: list[str] = []
+    #: Short options that a secret follows without a space, and only so: `-ppassword`.
+    glued: list[str] = []
+    #: Short options may stand together: `-su user:secret`.
+    clustered: bool = False
+    #: The last argument that is no option is a secret, if there are at least so many.
+    last: int = 0
+
+
 class Reader(Samples):
     """Secrets that code finds: in URLs, cookies, bodies."""
 
     scan: list[str]
+
+
+class CommandReader(Reader):
+    """Secrets among the arguments of commands."""
+
+    table: list[Command]
 
 
 class RuleBook(_Strict):
@@ -104,6 +128,8 @@ class RuleBook(_Strict):
     urls: Reader
     cookies: Reader
     bodies: Reader
+    sql: Reader
+    commands: CommandReader
     #: Texts that match are suspects, whatever else is in them.
     escapes: list[str]
     #: Texts that no rule changes.

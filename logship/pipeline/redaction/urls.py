@@ -18,7 +18,7 @@ _HOST = re.compile(
     re.ASCII,
 )
 _WEB = re.compile(r"(?:https?|wss?|ftp|ssh|git)$", re.ASCII | re.IGNORECASE)
-_PORT = re.compile(r"\d{1,5}(?=\\{0,7}/|[?#]|$)", re.ASCII)
+_PORT = re.compile(r"\d{1,5}(?=\\{0,7}(?:/|$)|[?#])", re.ASCII)
 #: Go's and JDBC's: `user:password@tcp(host)`.
 _GO = re.compile(r"(?<![A-Za-z0-9_.-])[\w.-]{1,60}:([^\s\"'`/@]{1,120})@(?=(?:tcp|unix|udp)\()", re.ASCII)
 
@@ -62,7 +62,7 @@ def _password(text: str, slashes: re.Match[str], mark: Marks) -> Found | None:
         )
         end = (beyond or near)[-1]
     elif colon > 0 and (_PORT.match(run, colon + 1) or run[colon + 1 : colon + 2] in "/\\"):
-        return None
+        return _user_only(run, start, [place for place in places if place < colon], mark)
     else:
         far = [place for place in places if place > colon]
         if not far:

@@ -17,7 +17,8 @@ _BARE = re.compile(
     r"|%(?!26[\w.-]{1,60}(?:=|%3D))"
     r"|\\(?![nrtu\"'/\\])"
     r"|<(?!/)"
-    r"|[^\s\"'`,;&<%\\\x00])+",
+    # Chinese punctuation ends a value.
+    r"|[^\s\"'`,;&<%\\\x00\u201c\u201d\u3000-\u303f\uff01-\uff0f\uff1a-\uff20])+",
     re.ASCII,
 )
 #: A bare value is judged by its beginning, so that a refused one costs a bounded time.
@@ -29,7 +30,7 @@ _PARAMETER = r"[\w-]{1,40}=(?:\\{0,15}\"[^\"\\\r\n]{0,800}\\{0,15}\"|[^\s,\"\\]{
 _PARAMETERS = re.compile(rf"{_PARAMETER}(?:,?[ \t]{{0,4}}{_PARAMETER})*", re.ASCII)
 _PARAMETERS_IN_JSON = re.compile(_PARAMETERS.pattern.replace('\\\\{0,15}\\"[', '\\\\{1,15}\\"['), re.ASCII)
 _SIMPLE = frozenset({"bearer", "basic", "token", "apikey", "api-key", "key", "negotiate", "ntlm", "oauth"})
-_LISTS = frozenset({"digest", "hmac", "aws4-hmac-sha256", "oauth"})
+_LISTS = frozenset({"digest", "oauth"})
 _NEXT_WORD = re.compile(r"[ \t]+[A-Za-z]")
 _NAME = re.compile(r"(?i:passw|pwd|secret|token|key|auth|cred)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][\w-]{0,60}=(?!=)", re.ASCII)
@@ -96,6 +97,8 @@ def bare(text: str, start: int, named: Named, mark: Marks, space: str) -> Found 
     if not match:
         return None
     value = _trimmed(match[0])
+    if value[:1] >= "\u2e80" or (_stated(named) and not _chosen(value, family)):
+        return None  # 密码：必填
     if _harmless(value, family) or _is_code(text, match, value, named, space):
         return None
     if match.end() == start + _JUDGED and (whole := _BARE.match(text, start)):
@@ -104,6 +107,18 @@ def bare(text: str, start: int, named: Named, mark: Marks, space: str) -> Found 
     if named.quote and named.sep == ":":
         shown = f"{named.quote}{shown}{named.quote}"  # a number in JSON; the mark is a string
     return Found(start, start + len(value), family.name, shown)
+
+
+def _stated(named: Named) -> bool:
+    """Return whether a name and its value are joined by "is", or by a mere space after a name in Chinese."""
+    if named.sep[0] in "为是為は" or named.sep.endswith(("u4e3a", "u662f")):
+        return True
+    return named.sep.isspace() and not named.name.isascii()
+
+
+def _chosen(value: str, family: Family) -> bool:
+    """Return whether what follows "is" is a secret rather than what is said about it."""
+    return judge.mixed(value) or (family.numbers and value.isdecimal() and len(value) > 3)
 
 
 def _harmless(value: str, family: Family) -> bool:
@@ -123,7 +138,8 @@ def _is_code(text: str, match: re.Match[str], value: str, named: Named, space: s
         return True  # another name, with a value of its own
     if value[:1] in {"/", "~"} and named.name.lower() == "pwd":
         return True  # a directory
-    if named.name.lower() == "pass" and (judge.number(value) or (space and judge.identifier(value))):
+    tested = judge.number(value) or (space and judge.identifier(value))
+    if tested and named.name.lower() == "pass" and not _joined(text, named):
         return not value.isdigit() or len(value) < 6  # a test's result
     if judge.letters(value):
         after = text[match.end() : match.end() + 2]
@@ -139,11 +155,17 @@ def _is_code(text: str, match: re.Match[str], value: str, named: Named, space: s
     return not any(map(str.isdigit, value)) and judge.source_line(text, match.start())
 
 
+def _joined(text: str, named: Named) -> bool:
+    """Return whether a word stands before the name's core: `db_pass`, `dbPass`."""
+    before = text[max(named.start - 1, 0) : named.start]
+    return before in {"_", "-", "."} or before.islower()
+
+
 def _credentials(text: str, start: int, end: int, named: Named, mark: Marks) -> Found | None:
     """Read an Authorization header's value: the scheme stays, what follows goes."""
     scheme = _SCHEME.match(text, start, end)
     word = scheme[1].lower() if scheme else ""
-    if scheme and word in _LISTS and "=" in text[scheme.end() : min(end, scheme.end() + 60)]:
+    if scheme and (word in _LISTS or "hmac" in word) and "=" in text[scheme.end() : min(end, scheme.end() + 60)]:
         rest = (_PARAMETERS_IN_JSON if is_json(text) else _PARAMETERS).match(text, scheme.end(), end)
         if rest:
             return _kept(scheme.end(), rest[0], named, mark)

@@ -31,7 +31,7 @@ def mistakes(directory: Path, text: str, environ: dict[str, str] | None = None) 
         ),
         (
             "redaction:\n  zzz: true\n",
-            "c.yaml line 2: redaction.zzz is not an option (redaction has email, ip, bodies)",
+            "c.yaml line 2: redaction.zzz is not an option (redaction has email, ip, phone, identity, card, bodies)",
         ),
         ("store:\n  retention_days: many\n", "c.yaml line 2: store.retention_days is 'many'; must be a whole number"),
         (

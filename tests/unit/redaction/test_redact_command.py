@@ -45,4 +45,4 @@ def test_mistaken_policies_are_named(call):
     assert "NAME=POLICY" in call("--policy", "email", "x").stderr
     result = call("--policy", "mail=hash", "x")
     assert isinstance(result.exception, PipelineError)
-    assert "email, ip, phone, bodies" in str(result.exception)
+    assert "email, ip, phone, identity, card, bodies" in str(result.exception)
