@@ -118,8 +118,9 @@ class Ingest:
         self._waiting: set[int] = set()
         #: Files whose first lines may belong to the generation before.
         self._borrowers: dict[int, _File] = {}
-        #: Secrets redacted since the start, by rule.
+        #: Secrets redacted since the start, by rule; and of them, those in the documents of the next commit.
         self.redacted: dict[str, int] = {}
+        self._redacted: dict[str, int] = {}
 
     def run(self, stop: threading.Event, bell: threading.Event, *, linger: float = 0.1) -> None:
         """Read until told to stop; `bell` says that a file may have changed."""
@@ -281,7 +282,8 @@ class Ingest:
         for rule, dropped in encoded.dropped.items():
             count.dropped[rule] = count.dropped.get(rule, 0) + dropped
         for rule, redacted in encoded.redacted.items():
-            self.redacted[rule] = self.redacted.get(rule, 0) + redacted
+            for total in (self.redacted, self._redacted):
+                total[rule] = total.get(rule, 0) + redacted
         made = encoded.count
         count.lines += taken.count if taken is not None else 0
         if not made:
@@ -299,7 +301,8 @@ class Ingest:
             for name, data in datasets.items()
         ]
         progress = [self._progress(self._files[number], count) for number, count in counts.items()]
-        self._ledger.commit(batches, progress)
+        self._ledger.commit(batches, progress, redacted=self._redacted)
+        self._redacted = {}
         self._tailer.committed(progress)
 
     def _progress(self, file: _File, count: _Counts) -> Progress:

@@ -176,6 +176,9 @@ def status(found: Status) -> None:
     for service in found.services:
         for rule, count in sorted(service.dropped.items()):
             click.echo(f"dropped: {count} events of {visible(service.service)} by rule {rule}")
+    if found.redacted:
+        most = sorted(found.redacted.items(), key=lambda one: (-one[1], one[0]))
+        click.echo("redacted: " + ", ".join(f"{rule} {count}" for rule, count in most))
     if any(one.unparsed for one in found.services):
         click.echo("unparsed: `logship pipelines unmatched` shows the commonest shapes")
     if found.gaps:

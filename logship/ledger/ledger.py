@@ -139,8 +139,14 @@ class Ledger:
 
     # documents
 
-    def commit(self, batches: Sequence[Batch], progress: Sequence[Progress]) -> list[int]:
-        """Make documents, positions and one leaf a batch durable, or none of them; return the sequence numbers."""
+    def commit(
+        self, batches: Sequence[Batch], progress: Sequence[Progress], *, redacted: Mapping[str, int] | None = None
+    ) -> list[int]:
+        """
+        Make documents, positions and one leaf a batch durable, or none of them; return the sequence numbers.
+
+        `redacted` counts the secrets taken out of the documents, by rule.
+        """
         packed = [igzip.compress(batch.body, 1, mtime=0) for batch in batches]
         now = _now()
         numbers = []
@@ -149,6 +155,8 @@ class Ledger:
                 numbers.append(_insert_batch(connection, batch, body))
             for step in progress:
                 _advance(connection, step, now)
+            if redacted:
+                _count_redacted(connection, redacted)
         return numbers
 
     def append(self, connection: sqlite3.Connection, batch: Batch) -> int:
@@ -306,6 +314,21 @@ def _advance(connection: sqlite3.Connection, step: Progress, now: str) -> None:
             orjson.dumps(dropped).decode(), step.file,
         ),
     )  # fmt: skip
+
+
+def redacted_so_far(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return how many secrets were taken out since the ledger began, by rule."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'redacted'").fetchone()
+    counts: dict[str, int] = orjson.loads(row[0]) if row else {}
+    return counts
+
+
+def _count_redacted(connection: sqlite3.Connection, redacted: Mapping[str, int]) -> None:
+    counts = redacted_so_far(connection)
+    for rule, count in redacted.items():
+        counts[rule] = counts.get(rule, 0) + count
+    value = orjson.dumps(counts, option=orjson.OPT_SORT_KEYS).decode()
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('redacted', ?)", (value,))
 
 
 def _count(

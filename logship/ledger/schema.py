@@ -36,6 +36,7 @@ CREATE INDEX file_ended ON file (id) WHERE state = 'ended';
 
 SCHEMA = (
     """
+-- `redacted`: JSON, secrets taken out of documents, by rule.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- One row for each generation of a file.

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from logship.ledger.ledger import Ledger
+from logship.ledger.ledger import Ledger, redacted_so_far
 
 _NEWEST_GAPS = 20
 #: The columns of a file that `_status` selects.
@@ -112,6 +112,8 @@ class Status:
     gaps: int = 0
     bytes_lost: int = 0
     newest_gaps: list[GapStatus] = field(default_factory=list)
+    #: Secrets and personal data taken out of documents, by rule.
+    redacted: dict[str, int] = field(default_factory=dict)
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
 
     @property
@@ -171,7 +173,10 @@ def _status(connection: sqlite3.Connection, state_dir: Path, now: datetime) -> S
         )
     ]
     total = sum(documents.values())
-    return Status(files, sinks, not problems, problems, size, total, batches, leaves, gaps, lost, newest_gaps)
+    redacted = redacted_so_far(connection)
+    return Status(
+        files, sinks, not problems, problems, size, total, batches, leaves, gaps, lost, newest_gaps, redacted
+    )  # fmt: skip
 
 
 def _file(row: _FileRow, now: datetime, problems: list[str]) -> FileStatus:

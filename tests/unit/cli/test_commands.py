@@ -139,6 +139,16 @@ def test_status_counts_what_rules_dropped(run, state):
     assert {"health_checks": 11} == services[1]["dropped"]
 
 
+def test_status_shows_what_was_redacted(run, state):
+    """Counts by rule are there, the most frequent first, and no line when nothing was found."""
+    assert "redacted" not in run("status", "--state-dir", state).output
+    with Ledger.open(state) as ledger:
+        ledger.commit([], [], redacted={"api-key": 2, "jwt": 7})
+        ledger.commit([], [], redacted={"api-key": 1})
+    assert "redacted: jwt 7, api-key 3\n" in run("status", "--state-dir", state).output
+    assert json.loads(run("status", "--json", "--state-dir", state).output)["redacted"] == {"api-key": 3, "jwt": 7}
+
+
 def test_status_of_books_that_do_not_close_fails(run, state):
     """A byte without an outcome ends with 9 and says which file."""
     with Ledger.open(state) as ledger:

@@ -52,7 +52,8 @@ def encode(pipelines):
                 f'"stack_trace":"api_key={SECRET}","attributes":{{"password":"{SECRET}","n":{{"token":["{SECRET}"]}}}}}}'),
         ("nginx", f'172.18.0.1 - - [20/Nov/2025:08:03:12 +0000] "GET /x?token={SECRET}&a=1 HTTP/1.1" 200 5 '
                   f'"https://d.example/?access_token={SECRET}" "bot/1 (api_key={SECRET})"'),
-        ("db_postgres", f"2025-11-20 08:10:00.101 UTC [812] ERROR:  x\n\tDETAIL:  Key (token)=({SECRET}) already exists."),
+        ("db_postgres", "2025-11-20 08:10:00.101 UTC [812] ERROR:  x\n"
+                        f"\tDETAIL:  Key (token)=({SECRET}) already exists."),
         ("unheard_of", f"no format knows this: password={SECRET}"),
     ],
 )  # fmt: skip

@@ -28,9 +28,11 @@ CLASSIC = [
     "Request Body:", "\U000f0000", "[password:0123ab]", "SG.", "0123456789abcdef", "0123456789abcdef.", 'f"{',
     "**token**", "token is ", "cookies={", "cookies={'a': 'b'", "name: token, value: ", "password is ",
     "INSERT INTO t (token) VALUES (", "into t (token) values ('a'),", "token in (", "token in ('a', ", "Key (token)=(",
-    "parameters: $1 = 'a', ", "[parameters: (", "Failing row contains (a, ", "[SQL: ? token = ?", "mysql -p", "curl -u a:",
-    "mysql -pa ", "['curl', '-u', ", "密码是", "密码 a", "password: |\n  ", "dbPass=", "roOTPassword", "['X-Api-Key', ",
-    "X-Amz-Signature=", "password for a", "echo a | ", "ACL SETUSER a ", "$2b$12$", '"k":"', "user a on ", "::", "1:", "ak=",
+    "parameters: $1 = 'a', ", "[parameters: (", "Failing row contains (a, ", "[SQL: ? token = ?", "mysql -p",
+    "curl -u a:",     "mysql -pa ", "['curl', '-u', ", "密码是", "密码 a", "password: |\n  ", "dbPass=", "roOTPassword",
+    "['X-Api-Key', ",
+    "X-Amz-Signature=", "password for a", "echo a | ", "ACL SETUSER a ", "$2b$12$", '"k":"', "user a on ", "::", "1:",
+    "ak=",
 ]  # fmt: skip
 
 

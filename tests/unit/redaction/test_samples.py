@@ -1,5 +1,6 @@
 """Every rule's own samples: what must go goes, what must stay stays."""
 
+import json
 import re
 
 import pytest
@@ -28,6 +29,14 @@ def test_positive_samples_are_suspects(redactors, policy, text):
     """The first look names every positive sample, also among others."""
     plain = text.replace("«", "").replace("»", "")
     assert 1 in redactors(policy).suspects(["nothing here", plain, "nor here"])
+
+
+@pytest.mark.parametrize(("policy", "text"), CHANGED)
+def test_positive_samples_are_suspects_in_the_record_of_an_engine(redactors, policy, text):
+    """A line is looked at as it lies in Docker's file, before it is decoded."""
+    plain = text.replace("«", "").replace("»", "")
+    record = json.dumps({"log": plain + "\n", "stream": "stdout", "time": "2025-11-20T08:00:07.412Z"})
+    assert [1] == redactors(policy).hits(f'\0{{"log":"nothing here\\n"}}\0{record}\0'.encode())
 
 
 @pytest.mark.parametrize(("policy", "text"), KEPT)
