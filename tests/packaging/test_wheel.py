@@ -82,6 +82,13 @@ def test_command_works_without_the_source_tree(installed):
     assert run([command, "version"], cwd=installed).startswith("logship ")
 
 
+def test_dashboards_are_found_without_the_source_tree(installed):
+    """`logship setup --to` writes what it would install, from an installed wheel."""
+    command = installed / "venv" / "bin" / "logship"
+    written = run([command, "setup", "--to", "out", "--state-dir", "state"], cwd=installed).splitlines()
+    assert {"out/kibana/dashboards.ndjson", "out/grafana/overview.json"} <= set(written)
+
+
 def test_data_is_found_without_the_source_tree(installed):
     """The installed package loads its own pipelines."""
     script = (

@@ -153,6 +153,16 @@ def test_every_chart_opens_discover():
         assert [1] * len(charts) == [len(chart["drilldowns"]) for chart in charts]
 
 
+def test_a_trace_id_leads_to_its_logs():
+    """The data views show a trace id as a link to Discover, within the space, on the data view that is there."""
+    found = {one["id"]: one["attributes"] for one in objects("en") if one["type"] == "index-pattern"}
+    for attributes in found.values():
+        link = orjson.loads(attributes["fieldFormatMap"])["trace.id"]["params"]["urlTemplate"]
+        assert link.startswith("../app/discover#/")
+        assert "trace.id:%22{{value}}%22" in link
+        assert link.partition("index:")[2].partition(",")[0] in found
+
+
 def test_every_field_is_in_the_table():
     """What charts split and measure by can be counted and sorted, and what they average or sum is a number."""
     table = {field.name: field for field in fields.load()}

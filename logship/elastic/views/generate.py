@@ -10,7 +10,11 @@ import yaml
 from logship.elastic.views import dashboards_api, grafana, questions, rules, saved_objects
 from logship.elastic.views.model import LANGUAGES, Language, Views
 
-_DO_NOT_EDIT = "# Made by `make generate` from logship/elastic/views: edit there.\n"
+_PROVISIONING = """\
+# Made by `make generate` from logship/elastic/views: edit there. Grafana puts in these variables of its environment:
+# LOGSHIP_GRAFANA_ELASTICSEARCH_URL, LOGSHIP_GRAFANA_ELASTICSEARCH_API_KEY (encoded; see `logship setup --only keys`)
+# and LOGSHIP_GRAFANA_DASHBOARDS (the folder of the dashboards' JSON files).
+"""
 
 
 def files(views: Views) -> dict[str, bytes]:
@@ -21,7 +25,7 @@ def files(views: Views) -> dict[str, bytes]:
         found |= {f"grafana/{language}/{name}": data for name, data in _grafana(views, language).items()}
     for name, content in grafana.provisioning().items():
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=200)
-        found[f"grafana/{name}"] = (_DO_NOT_EDIT + text).encode()
+        found[f"grafana/{name}"] = (_PROVISIONING + text).encode()
     found["searches.md"] = questions.markdown(questions.load()).encode()
     return found
 

@@ -109,10 +109,14 @@ def _data_view(data: Data, language: Language) -> Json:
 
 
 def trace_link() -> str:
-    """Return Kibana's address, `{{value}}` open, of everything that has a trace id."""
+    """
+    Return Kibana's address, `{{value}}` open, of everything that has a trace id.
+
+    Relative, as Kibana's URL formatter takes it: that way it stays in the space.
+    """
     time = "_g=(time:(from:now-7d,to:now))"
     state = f"_a=(index:{view_id('logs')},query:(language:lucene,query:'trace.id:%22{{{{value}}}}%22'))"
-    return f"/app/discover#/?{time}&{state}"
+    return f"../app/discover#/?{time}&{state}"
 
 
 def _search(name: str, search: SavedSearch, language: Language) -> Json:
