@@ -84,14 +84,14 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
             _sinks(settings),
             _archiver(settings, ledger),
             bell=bell,
-            reporter=_reporter(settings, ledger, ingest),
+            reporter=_reporter(settings, ledger),
         )
     except BaseException:
         ledger.close()
         raise
 
 
-def _reporter(settings: Settings, ledger: Ledger, ingest: Ingest) -> Reporter | None:
+def _reporter(settings: Settings, ledger: Ledger) -> Reporter | None:
     if not settings.report_seconds:
         return None
     return Reporter(
@@ -99,7 +99,6 @@ def _reporter(settings: Settings, ledger: Ledger, ingest: Ingest) -> Reporter | 
         every=settings.report_seconds,
         namespace=settings.namespace,
         constants=constants(os.uname().nodename, settings.fields, settings.labels),
-        redacted=ingest.redacted,
     )
 
 

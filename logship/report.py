@@ -43,7 +43,6 @@ class Reporter:
         every: float,
         namespace: str,
         constants: Mapping[str, Any],
-        redacted: Mapping[str, int],
         now: datetime | None = None,
     ) -> None:
         self._ledger = ledger
@@ -54,8 +53,6 @@ class Reporter:
             "data_stream": {"type": "logs", "dataset": DATASET, "namespace": namespace},
             "service": {"name": "logship"},
         }
-        self._redacted = redacted
-        self._redacted_before = 0
         self._last = now or datetime.now(UTC)
         #: The newest batch at moments past, the oldest first.
         self._newest: deque[tuple[datetime, int]] = deque([(self._last, _newest(ledger))], _REMEMBERED)
@@ -83,11 +80,8 @@ class Reporter:
         return True
 
     def _agent(self, found: Status, counts: Json) -> Json:
-        redacted = sum(self._redacted.values())
-        counts = {**counts, "redacted": redacted - self._redacted_before, "books_close": found.closes}
-        self._redacted_before = redacted
-        counts["lag_bytes"] = sum(file.lag_bytes for file in found.files)
-        counts["state_bytes"] = found.size_bytes
+        lag = sum(file.lag_bytes for file in found.files)
+        counts = {**counts, "books_close": found.closes, "lag_bytes": lag, "state_bytes": found.size_bytes}
         words = f"{counts['events']} events of {counts['lines']} lines, {counts['unparsed']} not understood"
         return {"message": words, "logship": counts}
 
@@ -153,6 +147,9 @@ def _totals(found: Status) -> dict[str, dict[str, int]]:
         "unparsed": sum(file.unparsed for file in files),
         "dropped": sum(sum(file.dropped.values()) for file in files),
         "read_bytes": sum(file.read for file in files),
+        "redacted": sum(found.redacted.values()),
+        "gaps": found.gaps,
+        "lost_bytes": found.bytes_lost,
     }
     sinks = {
         sink.name: {"delivered": sink.delivered, "duplicate": sink.duplicate, "rejected": sink.rejected}

@@ -72,6 +72,7 @@ _KINDS = {
     "dify.nginx.connection dify.db.rows logship.chain.index logship.delivered logship.duplicate "
     "logship.rejected logship.pending "
     "logship.lag_seconds logship.lines logship.events logship.unparsed logship.dropped logship.redacted "
+    "logship.gaps logship.lost_bytes "
     "logship.read_bytes logship.lag_bytes logship.state_bytes "
     "logship.gap.first logship.gap.behind logship.gap.bytes logship.gap.documents",
     Kind.DOUBLE: "event.risk_score event.risk_score_norm host.cpu.usage",

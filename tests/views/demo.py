@@ -75,7 +75,7 @@ def _reports(state: Path, url: str, namespace: str) -> None:
     with Ledger.open(state) as ledger:
         constants = {"ecs": {"version": "9.2.0"}, "host": {"name": "dify-1"}}
         reporter = Reporter(
-            ledger, every=300, namespace=namespace, constants=constants, redacted={}, now=corpus.BEGIN
+            ledger, every=300, namespace=namespace, constants=constants, now=corpus.BEGIN
         )
         courier = Courier(ledger, ElasticsearchSink(client, namespace=namespace), threading.Event())
         for number in range(1, 24):

@@ -31,10 +31,9 @@ def courier(ledger, tmp_path):
     sink.close()
 
 
-def reporter(ledger, now=START, redacted=None):
+def reporter(ledger, now=START):
     """Return one that reports every minute."""
-    redacted = {} if redacted is None else redacted
-    return Reporter(ledger, every=60, namespace="n", constants={"host": {"name": "h"}}, redacted=redacted, now=now)
+    return Reporter(ledger, every=60, namespace="n", constants={"host": {"name": "h"}}, now=now)
 
 
 def after(minutes):
@@ -95,11 +94,10 @@ def test_a_late_sink_is_said_to_be_late(ledger, courier):
 
 def test_what_was_redacted_is_counted(ledger):
     """Secrets taken out since the last report, whatever the rule."""
-    counts = {"api_key": 2}
-    one = reporter(ledger, redacted=counts)
-    one.step(after(1))
-    counts["jwt"] = 3
-    one.step(after(2))
+    one = reporter(ledger)
+    for minute, counts in enumerate(({"api_key": 2}, {"api_key": 1, "jwt": 2}), 1):
+        ledger.commit([], [], redacted=counts)
+        one.step(after(minute))
     assert [2, 3] == [report[""]["redacted"] for report in reports(ledger)]
 
 
