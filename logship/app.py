@@ -81,7 +81,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
             tailer,
             ingest,
             watcher,
-            _sinks(settings),
+            _sinks(settings, ledger),
             _archiver(settings, ledger),
             bell=bell,
             reporter=_reporter(settings, ledger),
@@ -220,7 +220,7 @@ def _installation_key(state_dir: Path) -> bytes:
     return key
 
 
-def _sinks(settings: Settings) -> list[Sink]:
+def _sinks(settings: Settings, ledger: Ledger) -> list[Sink]:
     sinks: list[Sink] = []
     if settings.elasticsearch.named:
         from logship.delivery.sinks.elastic import ElasticsearchSink
@@ -228,7 +228,15 @@ def _sinks(settings: Settings) -> list[Sink]:
         from logship.elastic.installer import ensure_templates
 
         client = elasticsearch(settings)
-        sink = ElasticsearchSink(client, namespace=settings.namespace)
+        in_flight = settings.elasticsearch.in_flight
+        sink = ElasticsearchSink(
+            client,
+            namespace=settings.namespace,
+            in_flight=in_flight,
+            reader=elasticsearch(settings, reading=True) if settings.elasticsearch.read_api_key else None,
+            # What was under way when the last run ended may have arrived.
+            doubtful=[batch.seq for batch in ledger.after(ledger.follow("elasticsearch"), limit=in_flight)],
+        )
         sinks.append(Prepared(sink, lambda: ensure_templates(client, retention(settings))))
     if settings.file_sink.path:
         from logship.delivery.sinks.file import FileSink

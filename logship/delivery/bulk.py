@@ -44,3 +44,16 @@ def pack(pairs: Iterable[Document]) -> bytes:
 def unpacked_size(body: bytes) -> int:
     """Return the size of a body before compression, from the trailer of the gzip member (RFC 1952, ISIZE)."""
     return int.from_bytes(body[-4:], "little")
+
+
+def marked(pairs: Iterable[Document]) -> list[Document]:
+    """Say in each document that it is sent again and nobody knows what became of the first time."""
+    done = []
+    for name, document in pairs:
+        try:
+            body = orjson.loads(document)
+            body.setdefault("logship", {})["redelivered"] = True
+            done.append((name, orjson.dumps(body)))
+        except (ValueError, AttributeError, TypeError):
+            done.append((name, document))  # the server will say what is wrong with it
+    return done

@@ -1,9 +1,9 @@
 """
 One follower of the ledger: takes batches in order and brings them to one sink.
 
-A batch is settled whole, every document with its outcome, before the next is
-read, so a cursor never passes a document that has none. Only the courier
-waits and repeats; sinks answer or raise.
+Batches are settled whole, every document with its outcome, and in order, so a
+cursor never passes a document that has none, however many batches are under
+way. Only the courier waits and repeats; sinks answer or raise.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import structlog
 
-from logship.delivery.sink import Sink, SinkUnavailable
+from logship.delivery.sink import Concurrent, Sink, SinkUnavailable
 from logship.errors import AccountingError, LedgerError
 from logship.model import Receipt, Rejected, StoredBatch
 
@@ -59,6 +60,36 @@ class Spare(Protocol):
         """Do one thing; return whether there was anything. Raises SinkUnavailable."""
 
 
+class _Attempt:
+    """One call of a sink, in a thread that the process does not wait for when it ends."""
+
+    def __init__(self, send: Callable[[], Receipt]) -> None:
+        self._send = send
+        self._receipt: Receipt | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._receipt = self._send()
+        except BaseException as error:
+            self._error = error
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended without an answer."""
+        return self._error is not None
+
+    def receipt(self) -> Receipt:
+        """Wait for the answer; raises what the sink raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        assert self._receipt is not None  # noqa: S101
+        return self._receipt
+
+
 @dataclass(slots=True)
 class _Pending:
     """A batch on its way, and what is known of its documents so far."""
@@ -68,6 +99,7 @@ class _Pending:
     waiting: frozenset[str] | None = None
     duplicate: list[str] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    attempt: _Attempt | None = None
 
     def take(self, receipt: Receipt, sink: str) -> None:
         sent = self.batch.count if self.waiting is None else len(self.waiting)
@@ -81,10 +113,12 @@ class _Pending:
 
 class Courier:
     """
-    Bring the ledger's batches to a sink, one at a time.
+    Bring the ledger's batches to a sink, in order, or several at a time where the sink says that order does not matter.
 
-    `step` makes one attempt and never waits; `pause` then says how long to
-    leave the sink alone. `run` is `step` and `wait` until `stop` is set.
+    `step` makes one attempt with the oldest batch and never waits between
+    attempts; `pause` then says how long to leave the sink alone. `run` is
+    `step` and `wait` until `stop` is set. How many batches are under way grows
+    by one with each round that went well, and is halved when one did not.
     """
 
     def __init__(
@@ -104,6 +138,8 @@ class Courier:
         self.sink = sink
         #: Seconds to leave the sink alone before the next step; 0 after a success.
         self.pause = 0.0
+        #: Batches under way at a time, at most, as things are.
+        self.window = self._widest = sink.in_flight if isinstance(sink, Concurrent) else 1
         self._ledger = ledger
         self._stop = stop
         self._wait = wait or stop.wait
@@ -114,8 +150,10 @@ class Courier:
         self._idle = idle
         self._replay = replay
         self._failures = 0
+        self._well = 0
         self._seq = ledger.follow(sink.name)
-        self._pending: _Pending | None = None
+        #: Batches without an outcome, oldest first.
+        self._pending: deque[_Pending] = deque()
 
     def run(self) -> None:
         """Work until told to stop."""
@@ -141,19 +179,17 @@ class Courier:
 
     def step(self) -> bool:
         """Make one attempt to send what is next; return whether there was anything."""
-        if self._pending is None:
-            found = self._ledger.after(self._seq)
-            if not found:
-                return self._spare()
-            self._pending = _Pending(found[0])
-        pending = self._pending
+        self._fill()
+        if not self._pending:
+            return self._spare()
+        pending = self._pending[0]
         try:
-            receipt = self.sink.send(pending.batch, pending.waiting)
+            receipt = self._answer(pending)
         except SinkUnavailable as error:
-            self._back_off(str(error), at_least=error.pause)
+            self._back_off(str(error), at_least=error.pause, alarm=error.alarm)
             return True
         except LedgerError as error:  # the batch is damaged: stand still where everyone sees it, and lose nothing
-            self._back_off(str(error), at_least=self._longest_pause)
+            self._back_off(str(error), at_least=self._longest_pause, alarm=True)
             return True
         pending.take(receipt, self.sink.name)
         if pending.waiting:
@@ -163,13 +199,31 @@ class Courier:
         self._settle(pending)
         return True
 
+    def _fill(self) -> None:
+        """Read as many batches as may be under way."""
+        room = self.window - len(self._pending)
+        if room > 0:
+            last = self._pending[-1].batch.seq if self._pending else self._seq
+            self._pending += map(_Pending, self._ledger.after(last, limit=room))
+
+    def _answer(self, pending: _Pending) -> Receipt:
+        """Send what is not under way yet, and return the oldest batch's answer."""
+        if self._widest == 1:
+            return self.sink.send(pending.batch, pending.waiting)
+        for one, _ in zip(self._pending, range(self.window), strict=False):
+            if one.attempt is None or (one.attempt.failed and one is not pending):
+                one.attempt = _Attempt(partial(self.sink.send, one.batch, one.waiting))
+        attempt, pending.attempt = pending.attempt, None
+        assert attempt is not None  # noqa: S101
+        return attempt.receipt()
+
     def _spare(self) -> bool:
         """Do what there is to do when no batch waits."""
         self.pause = 0.0
         try:
             return self._replay is not None and self._replay.step()
         except SinkUnavailable as error:
-            self._back_off(str(error), at_least=error.pause)
+            self._back_off(str(error), at_least=error.pause, alarm=error.alarm)
             return True
 
     def _settle(self, pending: _Pending) -> None:
@@ -189,8 +243,11 @@ class Courier:
             rejected=pending.rejected,
         )
         self._seq = batch.seq
-        self._pending = None
+        self._pending.popleft()
         self.pause = 0.0
+        self._well += 1
+        if self._well >= self.window and self.window < self._widest:
+            self.window, self._well = self.window + 1, 0
         if self._failures:
             self._failures = 0
             _log.info("delivery goes on", sink=self.sink.name)
@@ -202,10 +259,12 @@ class Courier:
         keys = Counter(name.rpartition("-")[0] for name in ids)
         return Counter({self._ledger.file_of(f"{key}-0"): count for key, count in keys.items()})
 
-    def _back_off(self, reason: str, *, at_least: float = 0.0, anew: bool = False) -> None:
+    def _back_off(self, reason: str, *, at_least: float = 0.0, anew: bool = False, alarm: bool = False) -> None:
         """Set the pause: exponential from the first to the longest, half of it left to chance."""
+        self.window, self._well = max(1, self.window // 2), 0
         if not self._failures:
-            _log.warning("delivery waits", sink=self.sink.name, reason=reason)
+            say = _log.error if alarm else _log.warning
+            say("delivery waits", sink=self.sink.name, reason=reason)
         self._failures = 1 if anew else self._failures + 1
         limit = min(self._longest_pause, self._first_pause * 2.0 ** min(self._failures - 1, 32))
         self.pause = max(at_least, limit / 2 * (1 + self._jitter()))

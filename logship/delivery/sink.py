@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from logship.model import Receipt, StoredBatch
 
@@ -14,10 +14,16 @@ class SinkUnavailable(Exception):
     Sending the same batch again is always safe: ids make it so.
     """
 
-    def __init__(self, reason: str, *, hint: str = "", pause: float = 0.0) -> None:
+    def __init__(
+        self, reason: str, *, hint: str = "", pause: float = 0.0, unknown: bool = False, alarm: bool = False
+    ) -> None:
         super().__init__(f"{reason}; {hint}" if hint else reason)
         #: The least number of seconds to leave it alone.
         self.pause = pause
+        #: Whether it may have taken what it was sent.
+        self.unknown = unknown
+        #: Whether it stays so until somebody does something.
+        self.alarm = alarm
 
 
 class Sink(Protocol):
@@ -39,3 +45,12 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Let go of connections and files."""
+
+
+@runtime_checkable
+class Concurrent(Protocol):
+    """A sink to which order does not matter: several batches may be on their way, from several threads."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way at a time, at most."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import orjson
 from elastic_transport import ConnectionError as NotConnected
-from elastic_transport import Serializer, Transport, TransportError
+from elastic_transport import ConnectionTimeout, Serializer, Transport, TransportError
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from logship import __version__
@@ -106,7 +106,7 @@ class Client:
                 meta, data = self._transport.perform_request(
                     method, path, body=body, headers=headers, request_timeout=self._timeout
                 )
-            except NotConnected as error:
+            except (NotConnected, ConnectionTimeout) as error:
                 if others and unsent(error):
                     continue
                 raise
@@ -120,7 +120,7 @@ class Client:
 
 def unsent(error: TransportError) -> bool:
     """Return whether the request surely did not reach the server: no connection came about."""
-    return any(isinstance(cause, NewConnectionError | ConnectTimeoutError) for cause in error.errors)
+    return isinstance(error.__cause__, NewConnectionError | ConnectTimeoutError)
 
 
 def connect(

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from logship.data import data_path
 from logship.elastic.client import Client
-from logship.elastic.objects import CUSTOM, PLACES, Change, Kind, Wanted, compare, managed, taken_from, wanted
+from logship.elastic.objects import CUSTOM, PLACES, Change, Kind, Wanted, compare, current, managed, taken_from, wanted
 from logship.elastic.server import Server, ask, inspect
 from logship.errors import LogshipError
 
@@ -84,11 +85,29 @@ def apply(client: Client, found: Plan) -> list[Change]:
 
 def ensure_templates(client: Client, days: dict[str, int] | None = None, directory: Path | None = None) -> list[Change]:
     """Install what is missing or old; raises LogshipError when an object of our name is somebody else's."""
+    if _installed(client, days or _DEFAULT_DAYS, directory or data_path("elk")):
+        return []
     changes = apply(client, plan(client, days=days, directory=directory))
     foreign = [f"{change.kind} {change.name}" for change in changes if change.state == "foreign"]
     if foreign:
         raise LogshipError(f"not made by logship: {', '.join(foreign)}", "rename what is there, or delete it")
     return changes
+
+
+def _installed(client: Client, days: dict[str, int], directory: Path) -> bool:
+    """Return whether every template is there as we would make it: two requests, at every start of an agent."""
+    kinds: tuple[Kind, ...] = ("component template", "index template")
+    for kind in kinds:
+        place, folder = PLACES[kind]
+        answer = ask(client, "GET", f"{place}logship-*")
+        listed = answer.json() if answer.status == 200 else None
+        key = kind.replace(" ", "_")
+        rows = listed.get(f"{key}s", []) if isinstance(listed, dict) else []
+        found = {row["name"]: row[key] for row in rows if isinstance(row, dict) and key in row}
+        for path in (directory / folder).glob("*.json"):
+            if not current(path.stem, found.get(path.stem, {}), path.read_bytes(), days):
+                return False
+    return True
 
 
 def remove(client: Client, *, parts: Sequence[str] = ("templates", "lifecycle"), dry_run: bool = False) -> list[Change]:

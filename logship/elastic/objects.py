@@ -86,7 +86,7 @@ def wanted(server: Server, days: dict[str, int], directory: Path | None = None) 
     policies: Kind | None = {"ilm": "ILM policy", "ism": "ISM policy"}.get(server.lifecycle)  # type: ignore[assignment]  # keys of PLACES
     kinds: list[Kind] = [*([policies] if policies else []), "component template", "index template"]
     found = [
-        Wanted(kind, path.stem, _fit(orjson.loads(path.read_bytes()), path.stem, server, days))
+        Wanted(kind, path.stem, _fit(path.read_bytes(), path.stem, server, days))
         for kind in kinds
         for path in sorted((root / PLACES[kind][1]).glob("*.json"))
     ]
@@ -102,6 +102,19 @@ def wanted(server: Server, days: dict[str, int], directory: Path | None = None) 
 def digest(body: dict[str, Any]) -> str:
     """Return what an installed object is recognised by."""
     return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def current(name: str, found: dict[str, Any], packaged: bytes, days: dict[str, int]) -> bool:
+    """Return whether an installed template was made of the packaged file and these days, without asking any further."""
+    return managed("index template", found) and found["_meta"].get("source") == _source(packaged, name, days)
+
+
+def _source(packaged: bytes, name: str, days: dict[str, int]) -> str:
+    return hashlib.sha256(b"%d %b" % (_days(name, days), packaged)).hexdigest()
+
+
+def _days(name: str, days: dict[str, int]) -> int:
+    return days.get(name) or days.get(name.removesuffix("-lifecycle")) or 0
 
 
 def compare(want: Wanted, found: dict[str, Any] | None) -> Change:
@@ -120,7 +133,7 @@ def compare(want: Wanted, found: dict[str, Any] | None) -> Change:
         differences += [(name, value, None) for name, value in there.items() if name not in ours and _ours(name)]
     if not differences:
         return Change(want.kind, want.name, "unchanged")
-    shown = tuple(one for one in differences if not one[0].endswith("_meta.digest")) or tuple(differences)
+    shown = tuple(one for one in differences if "_meta." not in one[0]) or tuple(differences)
     return Change(want.kind, want.name, "updated", shown)
 
 
@@ -146,7 +159,8 @@ def taken_from(kind: Kind, name: str, answer: Any) -> dict[str, Any] | None:  # 
     return found
 
 
-def _fit(body: dict[str, Any], name: str, server: Server, days: dict[str, int]) -> dict[str, Any]:
+def _fit(packaged: bytes, name: str, server: Server, days: dict[str, int]) -> dict[str, Any]:
+    body: dict[str, Any] = orjson.loads(packaged)
     for known, substitute in _SUBSTITUTES.items():
         if known in server.lacks:
             for field in _fields(body):
@@ -164,13 +178,14 @@ def _fit(body: dict[str, Any], name: str, server: Server, days: dict[str, int]) 
     meta = body["policy"].setdefault("_meta", {}) if "phases" in body.get("policy", {}) else body.get("_meta")
     if meta is not None:
         meta["digest"] = digest(body)
+        meta["source"] = _source(packaged, name, days)
     return body
 
 
 def _retain(body: dict[str, Any], name: str, days: dict[str, int]) -> None:
     """Put the configured days in the places that hold a retention."""
-    kept = days.get(name) or days.get(name.removesuffix("-lifecycle"))
-    if kept is None:
+    kept = _days(name, days)
+    if not kept:
         return
     if "lifecycle" in body.get("template", {}):
         body["template"]["lifecycle"]["data_retention"] = f"{kept}d"

@@ -237,16 +237,76 @@ def test_drain_gives_up_at_once_when_told_to_stop(ledger):
     assert one.drain(float("inf")) is True
 
 
+class Patient(ScriptedSink):
+    """A sink that takes several batches at a time, and answers one only when a number of them are there."""
+
+    in_flight = 3
+
+    def __init__(self, script="", together=3):
+        super().__init__(script)
+        self.lock = threading.Lock()
+        self.barrier = threading.Barrier(together, timeout=20)
+
+    def send(self, batch, only):
+        """Wait for the others, then play a letter."""
+        if self.barrier.parties > 1:
+            self.barrier.wait()
+        with self.lock:
+            return super().send(batch, only)
+
+
+def test_several_batches_are_under_way_and_settled_in_order(ledger):
+    """Three requests wait for one another, which they could not one after the other; the cursor moves by one a step."""
+    file = register(ledger)
+    seqs = [commit(ledger, file, start=start) for start in (0, 2, 4)]
+    one = courier(ledger, Patient())
+    reached = []
+    for _ in range(3):
+        one.step()
+        reached.append(cursor(ledger)[0])
+    assert (reached, one.step()) == (seqs, False)
+
+
+def test_the_cursor_waits_for_the_oldest_of_several(ledger):
+    """While the oldest batch has no outcome the cursor stays before it, whatever became of later ones."""
+    file = register(ledger)
+    for start in (0, 2, 4):
+        commit(ledger, file, start=start)
+    sink = Patient("UUU", together=1)
+    one = courier(ledger, sink)
+    one.step()
+    assert (cursor(ledger)[0], one.window) == (0, 1)
+    while one.step():
+        pass
+    assert (len(sink.taken), sum(outcomes(ledger, "scripted")[file.id])) == (6, 6)
+
+
+def test_fewer_batches_are_under_way_after_a_failure_and_more_after_successes(ledger):
+    """The number is halved by a failure, and grows by one with each round that went well, to what the sink allows."""
+    file = register(ledger)
+    for start in range(0, 16, 2):
+        commit(ledger, file, start=start)
+    one = courier(ledger, Patient("U", together=1))
+    windows = []
+    while one.step():
+        windows.append(one.window)
+    assert (min(windows), windows[-1]) == (1, 3)
+
+
 @settings(max_examples=60, deadline=None)
-@given(script=st.text("dUL4r", max_size=12), batches=st.lists(st.integers(1, 4), min_size=1, max_size=4))
-def test_whatever_fails_each_document_ends_in_one_place(tmp_path_factory, script, batches):
+@given(
+    script=st.text("dUL4r", max_size=12),
+    batches=st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    together=st.booleans(),
+)
+def test_whatever_fails_each_document_ends_in_one_place(tmp_path_factory, script, batches, together):
     """After any failures every document is taken once or rejected once, in order of batches, and the books close."""
     with Ledger.open(tmp_path_factory.mktemp("ledger")) as ledger:
         file, start = register(ledger), 0
         for count in batches:
             commit(ledger, file, documents=count, start=start)
             start += count
-        sink = ScriptedSink(script)
+        sink = Patient(script, together=1) if together else ScriptedSink(script)
         one = courier(ledger, sink)
         while one.step():
             pass

@@ -22,7 +22,7 @@ TYPE = "document_parsing_exception: [1:107] failed to parse field [{}] of type [
 def test_the_field_is_found_nested_or_dotted(document, field, expected, reason):
     """The field that the reason names is taken from where it is, and kept under its whole name."""
     found = moved(orjson.dumps(document), reason.format(field))
-    assert orjson.loads(found) == expected | {"logship": {"moved": [field]}}
+    assert orjson.loads(found) == expected | {"logship": {"moved": [field], "repaired": True}}
 
 
 @pytest.mark.parametrize(

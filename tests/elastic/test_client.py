@@ -7,12 +7,13 @@ import subprocess
 
 import pytest
 from contract.batches import document, stored
+from servers.forward_proxy import proxying
 
 from logship.delivery.sink import SinkUnavailable
 from logship.delivery.sinks.elastic import ElasticsearchSink
 from logship.elastic.client import connect
 from logship.elastic.identity import Identity, Secret
-from logship.elastic.nodes import Tls
+from logship.elastic.nodes import Tls, nodes
 
 CREATED = b'{"errors":false,"took":1,"items":[{"create":{"status":201}}]}'
 
@@ -99,3 +100,58 @@ def test_an_unknown_server_gets_no_document(answer_with, certificate):
             send(url, tls=tls)
         assert caught.value.pause == 60
     assert seen == []
+
+
+def test_a_key_in_a_file_is_read_again_when_it_changes(answer_with, tmp_path):
+    """A key that is exchanged on disk is used from the next request on; while the file is away, the last one."""
+    path, seen = tmp_path / "key", []
+    path.write_text("first\n")
+    client = connect([answer_with(200, CREATED, seen=seen)], identity=Identity(Secret(file=path)))
+    sink = ElasticsearchSink(client)
+    sink.send(stored(document()), None)
+    path.write_text("second, longer\n")
+    sink.send(stored(document()), None)
+    path.unlink()
+    sink.send(stored(document()), None)
+    sink.close()
+    assert [one["authorization"] for one in seen] == ["ApiKey first", *["ApiKey second, longer"] * 2]
+
+
+def test_a_client_certificate_is_shown(answer_with, certificate):
+    """A server that asks for a certificate gets ours; without one nothing is sent."""
+    seen = []
+    url = answer_with(200, CREATED, certificate=certificate, clients=certificate, seen=seen)
+    assert send(url, tls=Tls(certificate, client_cert=certificate, client_key=certificate)) == 1
+    with pytest.raises(SinkUnavailable):
+        send(url, tls=Tls(certificate))
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_proxy_on_the_way_is_used(answer_with, certificate, secure):
+    """Http goes through the proxy by its whole address, https through a tunnel, both with the proxy's password."""
+    passed, seen = [], []
+    with proxying("me", "s:cret", passed) as proxy:
+        url = answer_with(200, CREATED, certificate=certificate if secure else None, seen=seen)
+        assert send(url, proxy=proxy, tls=Tls(certificate)) == 1
+    address = url.removeprefix("https://").removeprefix("http://")
+    (method, target) = passed[0]
+    assert (method, target.partition("/logs-")[0]) == (
+        ("CONNECT", address) if secure else ("POST", f"http://{address}")
+    )
+    assert "proxy-authorization" not in seen[0]
+
+
+def test_a_proxy_that_refuses_us_is_unavailable(answer_with):
+    """A wrong password of the proxy delivers nothing."""
+    seen = []
+    with proxying("me", "right", []) as proxy, pytest.raises(SinkUnavailable):
+        send(answer_with(200, CREATED, seen=seen), proxy=proxy.replace("right", "wrong"))
+    assert seen == []
+
+
+def test_a_cloud_id_names_the_address():
+    """The id of an Elastic Cloud deployment holds host and port (base64 of domain, Elasticsearch, Kibana)."""
+    name = base64.b64encode(b"eu.example:9243$abc123$def456").decode()
+    (node,) = nodes([], f"mine:{name}", Tls(), "", 2)
+    assert (node.scheme, node.host, node.port) == ("https", "abc123.eu.example", 9243)

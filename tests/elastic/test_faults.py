@@ -4,13 +4,15 @@ import random
 import threading
 from collections import Counter
 
+import orjson
 import pytest
 from contract.batches import commit, document, outcomes, register, stored
+from isal import isal_zlib
 
 from logship.delivery.courier import Courier
 from logship.delivery.sink import SinkUnavailable
 from logship.delivery.sinks.elastic import ElasticsearchSink
-from logship.elastic.client import connect
+from logship.elastic.client import Answer, connect
 from logship.ledger.ledger import Ledger
 from logship.model import Receipt
 
@@ -113,3 +115,112 @@ def test_the_failure_store_is_not_delivery(answer_with, namespace, store):
     assert (receipt.delivered, [one.id for one in receipt.rejected]) == (1, ["k-1"])
     assert store in receipt.rejected[0].reason
     client.close()
+
+
+class Sequence:
+    """A server's answers, one after the other, and the bodies that it was sent."""
+
+    def __init__(self, *answers):
+        self.answers, self.bodies = list(answers), []
+
+    def request(self, _method, _path, body=None, **_):
+        """Answer."""
+        self.bodies.append(isal_zlib.decompress(body, 31) if body else b"")
+        return Answer(200, self.answers.pop(0))
+
+    def close(self):
+        """Do nothing."""
+
+
+def test_what_the_failure_store_took_is_repaired_once():
+    """A document with a field that the table of fields knows differently is sent again with it moved, and delivered."""
+    client = Sequence(
+        b'{"errors":false,"items":[{"create":{"status":201,"failure_store":"used"}}]}',
+        b'{"errors":false,"items":[{"create":{"status":201}}]}',
+    )
+    odd = document(1, source="concrete", surprise={"a": 1})
+    assert ElasticsearchSink(client).send(stored(odd), None) == Receipt(delivered=1)
+    sent = orjson.loads(client.bodies[1].splitlines()[1])
+    assert sent["dify"]["attributes"] == {"source": "concrete", "surprise": {"a": 1}}
+    assert sent["logship"] == {"moved": ["source", "surprise"], "repaired": True}
+    assert {name: sent[name] for name in ("@timestamp", "message", "log")} == document(1)
+
+
+def test_an_audit_event_is_never_changed():
+    """What an audit stream refuses is rejected as it is, for its bytes are sealed."""
+    client = Sequence(
+        b'{"errors":true,"items":[{"create":{"status":400,"error":{"type":"document_parsing_exception",'
+        b'"reason":"failed to parse field [source.ip] of type [ip]"}}}]}'
+    )
+    receipt = ElasticsearchSink(client).send(stored(document(1), dataset="dify.audit"), None)
+    assert ([one.id for one in receipt.rejected], len(client.bodies)) == (["k-0"], 1)
+
+
+def rolled_over(client, proxy, sink, namespace):
+    """Lose the answer to a batch that arrived, then roll the stream over; give the batch."""
+    batch = stored(document(1), document(2), seq=7)
+    sink.send(stored(document(0), key="a", seq=6), None)
+    proxy.play("c")
+    with pytest.raises(SinkUnavailable) as caught:
+        sink.send(batch, None)
+    assert caught.value.unknown
+    assert client.request("POST", f"/logs-dify.api-{namespace}/_rollover").status == 200
+    return batch
+
+
+def test_a_rollover_between_a_lost_answer_and_its_repetition_makes_no_second_copy(
+    elasticsearch, proxy, sink, namespace
+):
+    """`create` cannot see the index before; the documents are looked up there, and count as duplicates."""
+    batch = rolled_over(elasticsearch, proxy, sink, namespace)
+    assert sink.send(batch, None) == Receipt(duplicate=["k-0", "k-1"])
+    assert messages(elasticsearch, namespace) == {"line 0": 1, "line 1": 1, "line 2": 1}
+    assert sink.redelivered == 0
+
+
+def test_where_nothing_can_be_looked_up_a_repetition_is_marked(elasticsearch, proxy, answer_with, namespace):
+    """A key that may not read: what is sent again is counted, and found by its mark, once for each second copy."""
+    forbidden = connect([answer_with(403, b'{"error":"no"}')])
+    sink = ElasticsearchSink(connect([proxy.url], timeout=4.0), namespace=namespace, reader=forbidden)
+    batch = rolled_over(elasticsearch, proxy, sink, namespace)
+    assert sink.send(batch, None) == Receipt(delivered=2)
+    assert sink.redelivered == 2
+    assert messages(elasticsearch, namespace) == {"line 0": 1, "line 1": 2, "line 2": 2}
+    answer = elasticsearch.request("GET", f"/logs-dify.api-{namespace}/_search?q=logship.redelivered:true").json()
+    assert sorted(hit["_id"] for hit in answer["hits"]["hits"]) == ["k-0", "k-1"]
+    sink.close()
+
+
+def test_a_batch_that_an_earlier_run_may_have_sent_is_looked_up(elasticsearch, namespace):
+    """After a crash the batches that were under way are looked up before they are sent, also across a rollover."""
+    batch = stored(document(1), document(2), seq=7)
+    ElasticsearchSink(elasticsearch, namespace=namespace).send(batch, None)
+    elasticsearch.request("POST", f"/logs-dify.api-{namespace}/_rollover")
+    later = ElasticsearchSink(elasticsearch, namespace=namespace, doubtful=[7])
+    assert later.send(batch, None) == Receipt(duplicate=["k-0", "k-1"])
+    assert messages(elasticsearch, namespace) == {"line 1": 1, "line 2": 1}
+
+
+def test_many_batches_under_way_arrive_once_through_a_bad_network(elasticsearch, proxy, namespace, tmp_path):
+    """Four requests at a time, two answers in three broken: each document is there once, and the books close."""
+    proxy.play("".join(random.Random(11).choices("ppccchhnnn", k=60)))
+    sink = ElasticsearchSink(connect([proxy.url], timeout=4.0), namespace=namespace, in_flight=4)
+    with Ledger.open(tmp_path) as ledger:
+        file = register(ledger)
+        for start in range(0, 60, 2):
+            commit(ledger, file, start=start)
+        courier = Courier(ledger, sink, threading.Event(), jitter=lambda: 0.0, first_pause=0.0)
+        while courier.step():
+            pass
+        assert sum(outcomes(ledger, sink.name)[file.id]) == 60
+    assert messages(elasticsearch, namespace) == {f"line {number}": 1 for number in range(60)}
+    sink.close()
+
+
+def test_a_host_that_does_not_answer_is_left_out(elasticsearch, elasticsearch_url, namespace):
+    """Of two hosts, of which one is down, every batch is delivered at the first attempt."""
+    assert elasticsearch  # the templates are there
+    sink = ElasticsearchSink(connect(["http://127.0.0.1:1", elasticsearch_url]), namespace=namespace)
+    for number in range(6):
+        assert sink.send(stored(document(number), key=f"h{number}"), None) == Receipt(delivered=1)
+    sink.close()

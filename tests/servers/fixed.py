@@ -8,8 +8,13 @@ from pathlib import Path
 
 
 @contextmanager
-def answering(status: int, body: bytes, *, certificate: Path | None = None, seen: list | None = None):
-    """Answer with a status and a body, give the URL, and stop; `seen` gets the headers of each request."""
+def answering(status: int, body: bytes, *, certificate: Path | None = None, clients: Path | None = None,
+              seen: list | None = None):  # fmt: skip
+    """
+    Answer with a status and a body, give the URL, and stop.
+
+    `seen` gets the headers of each request; `clients` is who signs the certificates that are asked for.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -33,6 +38,9 @@ def answering(status: int, body: bytes, *, certificate: Path | None = None, seen
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
+            if clients:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(clients)
             server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

@@ -10,18 +10,25 @@ from __future__ import annotations
 
 import math
 import re
+import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+import structlog
 from elastic_transport import TlsError, TransportError
 from isal import igzip
 
-from logship.delivery.bulk import Document, documents, pack, unpacked_size
-from logship.delivery.repair import moved
+from logship.delivery.bulk import Document, documents, marked, pack, unpacked_size
+from logship.delivery.lookup import present
+from logship.delivery.pace import Pace
+from logship.delivery.repair import fitted, moved
 from logship.delivery.sink import SinkUnavailable
-from logship.elastic.client import Answer, Client
+from logship.elastic.client import Answer, Client, unsent
 from logship.model import Receipt, Rejected, StoredBatch
+
+log = structlog.get_logger("logship.courier")
 
 #: How long to leave a server alone that refuses who we are.
 _REFUSED_PAUSE = 60.0
@@ -35,20 +42,41 @@ _QUOTES = re.compile(r"(?s)(\. Preview of field's value: |For input string: |: \
 _REASON_LIMIT = 500
 #: How many fields of a document may be moved before it is rejected.
 _REPAIRS = 3
+_IN_FAILURE_STORE = "put into the failure store, where searches do not look"
 
 
 class ElasticsearchSink:
-    """Deliver to `logs-<dataset>-<namespace>`."""
+    """
+    Deliver to `logs-<dataset>-<namespace>`; several threads may send.
 
-    def __init__(self, client: Client, *, namespace: str = "default", name: str = "elasticsearch") -> None:
+    `doubtful` names batches that an earlier run may have sent without seeing
+    the answer. `reader` may read the streams: it looks up, before such a batch
+    is sent again, which of its documents arrived before a rollover.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        namespace: str = "default",
+        name: str = "elasticsearch",
+        in_flight: int = 1,
+        reader: Client | None = None,
+        doubtful: Iterable[int] = (),
+    ) -> None:
+        self.in_flight = in_flight
+        #: Documents that were sent again without knowing what became of the first time.
+        self.redelivered = 0
         self._client = client
+        self._reader = reader or client
         self._namespace = namespace
         self._name = name
         self._parameters = dict(_OPTIONAL)
         #: Bodies of this size (before compression) were refused with 413.
         self._too_large: float = math.inf
-        #: Part of a repeated batch to send at once: halved when the whole request was put off (429).
-        self._share = 1.0
+        self._pace = Pace()
+        self._doubtful = set(doubtful)
+        self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -58,37 +86,75 @@ class ElasticsearchSink:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+        if self._reader is not self._client:
+            self._reader.close()
 
     def send(self, batch: StoredBatch, only: frozenset[str] | None) -> Receipt:
         """Send a batch as it lies, or some of its documents."""
         stream = f"logs-{batch.dataset}-{self._namespace}"
-        later: list[Document] = []
-        if only is None:
-            if unpacked_size(batch.body) >= self._too_large:
-                return self._halves(stream, documents(batch))
+        try:
+            receipt = self._send(stream, batch, only)
+        except SinkUnavailable as error:
+            if error.unknown:
+                self._doubtful.add(batch.seq)
+            raise
+        self._doubtful.discard(batch.seq)
+        return receipt
+
+    def _send(self, stream: str, batch: StoredBatch, only: frozenset[str] | None) -> Receipt:
+        if batch.seq in self._doubtful:
+            return self._send_again(stream, documents(batch, only))
+        if only is None and unpacked_size(batch.body) <= self._limit():
             answer = self._post(stream, batch.body)
             if _all_created(answer, batch.count):
+                self._pace.faster()
                 return Receipt(delivered=batch.count)
-            pairs = documents(batch)
-        else:
-            pairs = documents(batch, only)
-            now = math.ceil(len(pairs) * self._share)
-            pairs, later = pairs[:now], pairs[now:]
-            answer = self._post(stream, pack(pairs))
-        receipt = self._judge(stream, pairs, answer)
-        if later:
-            reason = receipt.reason or "the rest of the batch waits for its turn"
-            receipt = _sum(receipt, Receipt(deferred=[name for name, _ in later], reason=reason))
+            return self._judge(stream, documents(batch), answer)
+        return self._portions(stream, documents(batch, only))
+
+    def _send_again(self, stream: str, pairs: list[Document]) -> Receipt:
+        """Send what may have arrived: what did is a duplicate, what cannot be looked up is marked."""
+        try:
+            known = present(self._reader, stream, [name for name, _ in pairs])
+        except TransportError as error:
+            raise _not_reached(error) from error
+        if known is None:
+            with self._lock:
+                self.redelivered += len(pairs)
+            log.warning("sent again, and may be there twice after a rollover", documents=len(pairs), stream=stream)
+            return self._portions(stream, marked(pairs))
+        there = [name for name, _ in pairs if name in known]
+        rest = [pair for pair in pairs if pair[0] not in known]
+        return _sum(Receipt(duplicate=there), self._portions(stream, rest) if rest else Receipt())
+
+    def _limit(self) -> float:
+        return min(self._pace.limit, self._too_large - 1)
+
+    def _portions(self, stream: str, pairs: list[Document]) -> Receipt:
+        """Send documents in requests of the size that the server takes now, until it puts one off."""
+        receipt = Receipt()
+        while pairs:
+            count = _portion(pairs, self._limit())
+            part, pairs = pairs[:count], pairs[count:]
+            receipt = _sum(receipt, self._judge(stream, part, self._post(stream, pack(part))))
+            if receipt.deferred and pairs:
+                return _sum(receipt, Receipt(deferred=[name for name, _ in pairs], reason=receipt.reason))
         return receipt
 
     def _judge(self, stream: str, pairs: list[Document], answer: Answer, repairs: int = _REPAIRS) -> Receipt:
         """Give each document its outcome, taking the request apart where the server refused it as a whole."""
         if answer.status == 200:
-            self._share = min(1.0, self._share * 2)
             receipt = _outcomes(pairs, answer)
-            return self._repair(stream, receipt, repairs) if receipt.rejected and repairs else receipt
+            if receipt.deferred:
+                self._pace.slower(_size(pairs))
+            else:
+                self._pace.faster()
+            # An audit event is taken as it is or refused: what was moved would not be what was sealed.
+            if receipt.rejected and repairs and ".audit-" not in stream:
+                return self._repair(stream, receipt, repairs)
+            return receipt
         if answer.status == 429:
-            self._share = max(self._share / 2, 1 / len(pairs))
+            self._pace.slower(_size(pairs))
             return Receipt(deferred=[name for name, _ in pairs], reason=answer.error())
         if answer.status == 413:
             if len(pairs) == 1:
@@ -104,9 +170,9 @@ class ElasticsearchSink:
         raise _unavailable(answer.status, answer.error())
 
     def _repair(self, stream: str, receipt: Receipt, repairs: int) -> Receipt:
-        """Send again, with the field moved that did not fit, what the mapping refused."""
+        """Send again, with the field moved that did not fit, what the mapping refused or the failure store took."""
         refused = {one.id: one for one in receipt.rejected}
-        fixed = [(one.id, moved(one.document, one.reason)) for one in receipt.rejected if one.status == 400]
+        fixed = [(one.id, _repaired(one)) for one in receipt.rejected]
         pairs = [(name, document) for name, document in fixed if document is not None]
         if not pairs:
             return receipt
@@ -135,11 +201,8 @@ class ElasticsearchSink:
             if answer.status == 400 and self._forget(answer):
                 return self._post(stream, body)
             return answer
-        except TlsError as error:
-            hint = "check the CA file or the fingerprint"
-            raise SinkUnavailable(str(error.message), hint=hint, pause=_REFUSED_PAUSE) from error
         except TransportError as error:
-            raise SinkUnavailable(f"{type(error).__name__}: {error.message}") from error
+            raise _not_reached(error) from error
 
     def _forget(self, answer: Answer) -> bool:
         """Leave out from now on the parameters that the server does not know."""
@@ -156,6 +219,29 @@ class ElasticsearchSink:
         A deletion of what is not there is answered item by item and changes nothing.
         """
         return self._post(stream, igzip.compress(b'{"delete":{"_id":"logship"}}\n', 1)).status == 200
+
+
+def _portion(pairs: list[Document], limit: float) -> int:
+    """Return how many documents go into one request: as many as the limit takes, and at least one."""
+    size = 0
+    for count, pair in enumerate(pairs):
+        size += _size([pair])
+        if size > limit and count:
+            return count
+    return len(pairs)
+
+
+def _repaired(refused: Rejected) -> bytes | None:
+    if refused.status == 400:
+        return moved(refused.document, refused.reason)
+    return fitted(refused.document) if refused.reason.startswith(_IN_FAILURE_STORE) else None
+
+
+def _not_reached(error: TransportError) -> SinkUnavailable:
+    if isinstance(error, TlsError):
+        hint = "check the CA file or the fingerprint"
+        return SinkUnavailable(str(error.message), hint=hint, pause=_REFUSED_PAUSE, alarm=True)
+    return SinkUnavailable(f"{type(error).__name__}: {error.message}", unknown=not unsent(error))
 
 
 def _all_created(answer: Answer, count: int) -> bool:
@@ -175,7 +261,8 @@ def _outcomes(pairs: list[Document], answer: Answer) -> Receipt:
     body = answer.json()
     items = body.get("items") if isinstance(body, dict) else None
     if not isinstance(items, list) or len(items) != len(pairs):
-        raise SinkUnavailable("the answer is not that of a bulk request", hint="is there a proxy in between?")
+        hint = "is there a proxy in between?"
+        raise SinkUnavailable("the answer is not that of a bulk request", hint=hint, unknown=True)
     delivered = 0
     duplicate: list[str] = []
     rejected: list[Rejected] = []
@@ -185,10 +272,10 @@ def _outcomes(pairs: list[Document], answer: Answer) -> Receipt:
         result: dict[str, Any] = (item.get("create") if isinstance(item, dict) else None) or {}
         status = result.get("status", 0)
         if not status:
-            raise SinkUnavailable("the answer lacks the status of a document")
+            raise SinkUnavailable("the answer lacks the status of a document", unknown=True)
         if status in (200, 201):
             if result.get("failure_store"):
-                note = f"put into the failure store, where searches do not look ({result['failure_store']})"
+                note = f"{_IN_FAILURE_STORE} ({result['failure_store']})"
                 rejected.append(Rejected(*pair, status, note))
             else:
                 delivered += 1
@@ -208,10 +295,10 @@ def _unavailable(status: int, reason: str) -> SinkUnavailable:
     reason = reason[:_REASON_LIMIT]
     if status in (401, 403):
         hint = "the key needs create_doc and auto_configure on the data streams, and no write block may be set"
-        return SinkUnavailable(reason, hint=hint, pause=_REFUSED_PAUSE)
+        return SinkUnavailable(reason, hint=hint, pause=_REFUSED_PAUSE, alarm=True)
     if status == 404 or "require_data_stream" in reason:
-        return SinkUnavailable(reason, hint=_NO_TEMPLATE, pause=5.0)
-    return SinkUnavailable(reason)
+        return SinkUnavailable(reason, hint=_NO_TEMPLATE, pause=5.0, alarm=True)
+    return SinkUnavailable(reason, unknown=status >= 500)
 
 
 def _reason(result: dict[str, Any]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import structlog
 from elastic_transport import TransportError
 
-from logship.delivery.sink import Sink, SinkUnavailable
+from logship.delivery.sink import Concurrent, Sink, SinkUnavailable
 from logship.errors import LogshipError
 from logship.model import Receipt, StoredBatch
 
@@ -26,11 +27,19 @@ class Prepared:
         self._sink = sink
         self._prepare = prepare
         self._ready = False
+        #: What was said last, so that it is not said again after every outage.
+        self._told = ""
+        self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
         """Name of the sink's cursor."""
         return self._sink.name
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way at a time, at most."""
+        return self._sink.in_flight if isinstance(self._sink, Concurrent) else 1
 
     def close(self) -> None:
         """Close the sink."""
@@ -38,16 +47,22 @@ class Prepared:
 
     def send(self, batch: StoredBatch, only: frozenset[str] | None) -> Receipt:
         """Send a batch; the first time, prepare before."""
-        if not self._ready:
-            try:
-                self._prepare()
-            except LogshipError as error:
-                if isinstance(error.__cause__, TransportError):
-                    raise SinkUnavailable(str(error)) from error
-                log.warning("templates not installed", sink=self.name, reason=str(error), hint=error.hint)
-            self._ready = True
+        with self._lock:
+            if not self._ready:
+                self._make_ready()
         try:
             return self._sink.send(batch, only)
         except SinkUnavailable:
             self._ready = False  # a server that comes back may be another one
             raise
+
+    def _make_ready(self) -> None:
+        try:
+            self._prepare()
+        except LogshipError as error:
+            if isinstance(error.__cause__, TransportError):
+                raise SinkUnavailable(str(error)) from error
+            if str(error) != self._told:
+                log.warning("templates not installed", sink=self.name, reason=str(error), hint=error.hint)
+            self._told = str(error)
+        self._ready = True
