@@ -127,6 +127,24 @@ class Ledger:
         with self.transaction() as connection:
             connection.execute("UPDATE file SET state = 'ended' WHERE id = ?", (file_id,))
 
+    def compressed(self) -> list[tuple[int, bytes, int, bytes]]:
+        """Return which generations are in compressed files: file id, mark of the head, size and trailer when read."""
+        with self._guard:
+            return self.connection.execute("SELECT file, head, size, trailer FROM compressed").fetchall()
+
+    def reopen(self, file_id: int, *, head: bytes | None = None) -> None:
+        """Note that a generation is read on; with the mark of its head, in a compressed file."""
+        with self.transaction() as connection:
+            connection.execute("UPDATE file SET state = 'open' WHERE id = ?", (file_id,))
+            if head is not None:
+                connection.execute("INSERT OR REPLACE INTO compressed VALUES (?, ?, 0, x'')", (file_id, head))
+
+    def unpacked(self, file_id: int, *, size: int, trailer: bytes) -> None:
+        """Note that a compressed file was read to its end, and how its end is recognised."""
+        with self.transaction() as connection:
+            connection.execute("UPDATE compressed SET size = ?, trailer = ? WHERE file = ?", (size, trailer, file_id))
+            connection.execute("UPDATE file SET state = 'ended' WHERE id = ?", (file_id,))
+
     def files(self, state: str | None = "open") -> list[FileRow]:
         """Return the generations in a state, or all."""
         with self._guard:

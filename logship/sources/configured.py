@@ -17,7 +17,7 @@ Discovery = PathPatterns | DockerContainers
 #: How lines are wrapped; `auto`: told by each file's first bytes.
 Wrapping = Envelope | Literal["auto"]
 
-_COMPRESSED = ("*.gz", "*.zst", "*.bz2", "*.xz")
+_COMPRESSED = ("*.zst", "*.bz2", "*.xz")
 
 
 def given(paths: Sequence[str], *, service: str, envelope: Wrapping, zone: str) -> PathPatterns:

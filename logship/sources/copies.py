@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from logship.sources.discovery import COMPRESSED, open_regular
+from logship.sources.discovery import COMPRESSED, GZIP, open_regular
 from logship.sources.generation import MARK, Generation
 
 
@@ -90,7 +90,7 @@ def _candidates(generation: Generation, current: Iterable[Generation]) -> Iterat
     except OSError:
         return
     for name in names:
-        if not name.endswith(COMPRESSED):
+        if not name.endswith((*COMPRESSED, GZIP)):
             with contextlib.suppress(OSError):
                 yield generation.path.parent / name, open_regular(generation.path.parent / name)
 

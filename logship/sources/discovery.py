@@ -14,8 +14,11 @@ from pathlib import Path, PurePath
 
 from logship.model import Envelope, Source
 from logship.sources import kubernetes
+from logship.sources.unpacked import Unpacked
 
-COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip")
+GZIP = ".gz"
+#: Compressed files that are not read.
+COMPRESSED = (".zst", ".bz2", ".xz", ".zip")
 _DOCKER_RECORD = b'{"log":'
 _CRI_LINE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d) std(?:out|err) [PF][: \n]")
 _CRI_START = re.compile(rb"\d{4}-\d\d-\d\dT[\dZ:.+-]*(?: [a-z]*(?: [PF]?)?)?")
@@ -119,7 +122,7 @@ def detect_envelope(path: str) -> Envelope | None:
     except OSError:
         return None
     try:
-        start = os.pread(descriptor, _LOOK, 0)
+        start = Unpacked(descriptor).take(_LOOK) if path.endswith(GZIP) else os.pread(descriptor, _LOOK, 0)
     except OSError:
         return None
     finally:

@@ -71,6 +71,15 @@ class Generations:
         if generation.ref is not None:
             self._ledger.moved(generation.ref.id, path=path, device=device, inode=inode)
 
+    def let_go(self, generation: Generation) -> None:
+        """Forget a generation that goes on elsewhere."""
+        self.handles.close(generation)
+        self.ready.pop(generation, None)
+        if self.current.get(generation.key) is generation:
+            del self.current[generation.key]
+        if generation.ref is not None:
+            self.registered.pop(generation.ref.id, None)
+
     def open(self, generation: Generation, keep: Generation | None = None) -> bool:
         """Open a generation's file; False when it cannot be had now, or holds another generation."""
         if generation.descriptor >= 0:

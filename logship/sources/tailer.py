@@ -20,8 +20,9 @@ from typing import Self
 from logship.ledger.gaps import Gaps
 from logship.ledger.ledger import Ledger
 from logship.model import Chunk, Progress
+from logship.sources.archives import Archives
 from logship.sources.copies import may_be_copy
-from logship.sources.discovery import Found
+from logship.sources.discovery import GZIP, Found
 from logship.sources.generation import MARK, Generation, Rewritten
 from logship.sources.generations import Generations
 from logship.sources.places import Places
@@ -64,13 +65,18 @@ class Tailer:
         self._line_limit = line_limit
         self._quiet = quiet
         rows = ledger.files()
-        self._files = Generations(ledger, rows, gaps or Gaps(ledger), open_files)
+        gaps = gaps or Gaps(ledger)
+        unpacked = {number for number, *_ in ledger.compressed()}
+        self._files = Generations(ledger, [row for row in rows if row.ref.id not in unpacked], gaps, open_files)
+        self._archives = Archives(ledger, gaps, self._files, [row for row in rows if row.ref.id in unpacked])
+        self._zipped: list[tuple[Found, os.stat_result]] = []
         #: Streams accounted for beyond `position` when the last process stopped, by file id.
         self.resume: dict[int, dict[str, int]] = {row.ref.id: row.done for row in rows}
 
     def close(self) -> None:
         """Close every file."""
         self._files.handles.close_all()
+        self._archives.close()
 
     def __enter__(self) -> Self:
         return self
@@ -110,7 +116,7 @@ class Tailer:
     @property
     def ready(self) -> bool:
         """Tell whether `read` may have more to give before the next scan."""
-        return bool(self._files.ready)
+        return bool(self._files.ready or self._archives.ready)
 
     def scan(self, now: float) -> None:
         """
@@ -183,6 +189,7 @@ class Tailer:
         for generation in absent:
             if self._files.current.get(generation.key) is generation:
                 self._attempt(self._miss, generation, places, now)
+        self._archives.scan(self._zipped, now)
 
     def read(self, budget: int = 4 * MIB) -> list[Chunk]:
         """Return at most one chunk of each file that has something to read; the next call goes on with the others."""
@@ -196,7 +203,7 @@ class Tailer:
                 self._files.ready[generation] = None
                 budget -= len(chunk.data)
                 chunks.append(chunk)
-        return chunks
+        return chunks + self._archives.read(budget, self._chunk, self._line_limit)
 
     def stopping(self) -> None:
         """Give up waiting for deleted files: what is left of them, unfinished lines too, comes with the next read."""
@@ -208,6 +215,8 @@ class Tailer:
 
     def committed(self, progress: Iterable[Progress]) -> None:
         """Note what is in the ledger; generations that were given whole and are accounted for end."""
+        progress = list(progress)
+        self._archives.committed(progress)
         for step in progress:
             generation = self._files.registered.get(step.file)
             if generation is not None:
@@ -226,6 +235,7 @@ class Tailer:
     def _seen(self) -> dict[tuple[int, int], tuple[Found, os.stat_result]]:
         """Return the regular files there are, each once, whatever number of names it has."""
         seen: dict[tuple[int, int], tuple[Found, os.stat_result]] = {}
+        self._zipped.clear()
         for found in self._discover():
             try:
                 status = os.stat(found.path)  # noqa: PTH116  # the hot line of an idle agent
@@ -234,6 +244,8 @@ class Tailer:
             key = (status.st_dev, status.st_ino)
             if not stat.S_ISREG(status.st_mode):
                 self._files.warn(str(found.path), "not a regular file")
+            elif found.path.name.endswith(GZIP):
+                self._zipped.append((found, status))
             elif key not in seen or ((known := self._files.current.get(key)) and known.found == str(found.path)):
                 seen[key] = (found, status)
         return seen

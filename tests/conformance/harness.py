@@ -176,6 +176,10 @@ class Agent:
                 return
         raise AssertionError("reading does not come to an end")
 
+    def step(self) -> None:
+        """Read once, without a look at the files."""
+        self._ingest.step(self._site.now)
+
     def settle(self) -> None:
         """Read everything, and let events that could go on be complete."""
         for _ in range(3):

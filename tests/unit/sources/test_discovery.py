@@ -49,11 +49,11 @@ def test_recursive_pattern_and_exclusion(logs: Path) -> None:
     assert patterns.directories() == {logs, logs / "deep", logs / "deep" / "er"}
 
 
-def test_rotated_names_are_found_and_compressed_ones_are_not(logs: Path) -> None:
-    """A pattern that matches rotated names finds them, except when they are compressed."""
-    for name in ("a.log", "a.log.1", "a.log.2.gz"):
+def test_rotated_names_are_found_gzip_too(logs: Path) -> None:
+    """A pattern that matches rotated names finds them, compressed ones only when they are gzip."""
+    for name in ("a.log", "a.log.1", "a.log.2.gz", "a.log.3.zst"):
         append(logs / name, "1\n")
-    assert found(PathPatterns([f"{logs}/a.log*"])) == ["a.log", "a.log.1"]
+    assert found(PathPatterns([f"{logs}/a.log*"])) == ["a.log", "a.log.1", "a.log.2.gz"]
 
 
 def test_symbolic_and_hard_links(start: Start, logs: Path) -> None:

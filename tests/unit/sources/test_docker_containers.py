@@ -38,10 +38,10 @@ def config(service: str = "api", *, env: list[str] | None = None, **labels: str)
 
 
 def test_a_compose_container(tmp_path: Path) -> None:
-    """Service, image, name and project are known, for the file and its rotated ones; compressed ones are left."""
+    """Service, image, name and project are known, for the file and its rotated ones."""
     container(tmp_path, ID, config(env=["PATH=/bin", "LOG_TZ=Asia/Shanghai", "TZ=UTC"]), ".1", ".2.gz")
     found = DockerContainers(tmp_path)()
-    assert [file.path.name for file in found] == [f"{ID}-json.log", f"{ID}-json.log.1"]
+    assert [file.path.name for file in found] == [f"{ID}-json.log", f"{ID}-json.log.1", f"{ID}-json.log.2.gz"]
     assert found[0].source == Source(
         "api",
         "docker",
