@@ -23,7 +23,7 @@ from logship.ledger import rejects
 from logship.ledger.ledger import Ledger
 from logship.ledger.status import status
 from logship.model import StoredBatch
-from logship.report import Reporter
+from logship.report import DATASET, Reporter
 from logship.sources.tailer import Tailer
 from logship.sources.watcher import Watcher
 from logship.store.archiver import Archiver
@@ -207,6 +207,7 @@ class Agent:
 
     def _show_new(self, seq: int, on_batch: OnBatch) -> int:
         while found := self.ledger.after(seq, limit=1):
-            on_batch(found[0])
+            if found[0].dataset != DATASET:  # what the agent says of itself is not what people watch
+                on_batch(found[0])
             seq = found[0].seq
         return seq

@@ -21,16 +21,14 @@ from logship.elastic.views.model import (
     Runbook,
     Series,
     Table,
-    Text,
     both,
 )
-from logship.elastic.views.saved_objects import TAG, search_id, view_id
+from logship.elastic.views.saved_objects import DISCOVER, TAG, search_id, view_id
 
 Json = dict[str, Any]
 
 _OPERATIONS = {"p95": "percentile", "unique": "unique_count"}
 _SHAPES = {"bars": "bar_stacked", "share": "bar_percentage", "line": "line"}
-_DISCOVER = Text(en="Open in Discover", zh="在 Discover 中打开")
 _TIME: Json = {"operation": "date_histogram", "field": "@timestamp"}
 
 
@@ -59,7 +57,7 @@ def _panel(place: Place, dashboard: Dashboard, language: Language) -> Json:
     config = {
         "title": title,
         "query": {"language": "lucene", "expression": both(dashboard.query, panel.query)},
-        "drilldowns": [{"type": "discover_drilldown", "trigger": "on_apply_filter", "label": _DISCOVER.in_(language)}],
+        "drilldowns": [{"type": "discover_drilldown", "trigger": "on_apply_filter", "label": DISCOVER.in_(language)}],
     }
     return shown | {"type": "vis", "config": config | _chart(panel, source, language)}
 

@@ -24,7 +24,7 @@ _NAMES: dict[Data, Text] = {
     "logs": Text(en="Dify logs", zh="Dify 日志"),
     "agent": Text(en="logship's own reports", zh="logship 自身报告"),
 }
-_DISCOVER = Text(en="Open in Discover", zh="在 Discover 中打开")
+DISCOVER = Text(en="Open in Discover", zh="在 Discover 中打开")
 _WHOLE_TRACE = Text(en="Everything of this trace", zh="此跟踪的全部日志")
 #: How values of these fields are shown.
 _DURATION = {
@@ -186,7 +186,7 @@ def _drilldown(place: Place, language: Language) -> Json:
     """Return the action that opens what was clicked on in Discover, filtered."""
     action = {
         "factoryId": "OPEN_IN_DISCOVER_DRILLDOWN",
-        "name": _DISCOVER.in_(language),
+        "name": DISCOVER.in_(language),
         "config": {"openInNewTab": False},
     }
     return {"eventId": f"{place.id}-discover", "triggers": ["FILTER_TRIGGER"], "action": action}

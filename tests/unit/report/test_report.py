@@ -1,11 +1,14 @@
 """The agent's report of itself is counted as everything else, and says what is true."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
 
+from logship.app import build
+from logship.config.settings import Settings
 from logship.delivery.bulk import documents
 from logship.delivery.courier import Courier
 from logship.delivery.sinks.file import FileSink
@@ -109,3 +112,29 @@ def test_ids_are_never_used_twice(ledger):
         one.step(after(begin + 2))
     names = [name for batch in ledger.after(0, limit=10) for name, _ in documents(batch)]
     assert len(names) == len(set(names))
+
+
+def test_the_running_agent_reports_and_does_not_show_it(tmp_path):
+    """The service commits reports by itself; who watches the live view sees the logs alone."""
+    (tmp_path / "api.log").write_text("2025-11-20 08:00:07.412 INFO [T] [a.py:1]  - hello\n")
+    files = [{"path": str(tmp_path / "api.log"), "service": "api"}]
+    values = {"state_dir": tmp_path / "state", "containers": {"enabled": False}, "files": files}
+    stop, shown = threading.Event(), []
+    agent = build(Settings.model_validate(values | {"report_seconds": 0.001}))
+    thread = threading.Thread(target=agent.run, args=(stop, shown.append))
+    thread.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not ({"logship.agent", "dify.api"} <= datasets(tmp_path / "state") and shown):
+            assert time.monotonic() < deadline
+            stop.wait(0.05)
+    finally:
+        stop.set()
+        thread.join()
+    assert {"dify.api"} == {batch.dataset for batch in shown}
+
+
+def datasets(state):
+    """Return the datasets that a ledger holds documents of."""
+    with Ledger.open(state, readonly=True) as ledger:
+        return {batch.dataset for batch in ledger.after(0, limit=100)}
