@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from logship.cli import render
-from logship.cli.shared import Command, state_dir
+from logship.cli.shared import Command, effective
+from logship.errors import ConfigError
+
+if TYPE_CHECKING:
+    from logship.config.settings import Settings
+    from logship.elastic.search import ClusterSearch
+    from logship.store.search import Scope, Search
 
 
 @click.command(
@@ -18,6 +27,7 @@ from logship.cli.shared import Command, state_dir
         "logship search 'http.response.status_code:[500 TO *]' --service nginx --count",
         "logship search 'user.id:*' --fields @timestamp,user.id,message --reverse",
         "logship search -- -log.level:info                 a query that begins with a minus",
+        "logship search --from elastic 'trace.id:6f1e*'    the same in Elasticsearch",
     ],
 )
 @click.argument("query", nargs=-1, metavar="[QUERY]...")
@@ -29,6 +39,10 @@ from logship.cli.shared import Command, state_dir
 @click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
 @click.option("--fields", metavar="A,B", help="Only these fields, tab-separated (or as JSON).")
 @click.option("--reverse", is_flag=True, help="Oldest first.")
+@click.option(
+    "--from", "place", type=click.Choice(["local", "elastic"]), default="local", show_default=True,
+    help="This machine's store, or the cluster.",
+)  # fmt: skip
 @click.pass_context
 def search(
     ctx: click.Context,
@@ -41,6 +55,7 @@ def search(
     as_json: bool,
     fields: str | None,
     reverse: bool,
+    place: str,
 ) -> None:
     """
     Search what was read, newest first.
@@ -50,11 +65,25 @@ def search(
     """
     names = [name.strip() for name in _text(fields or "").split(",") if name.strip()]
     text = _text(" ".join(query)) or "*"
-    directory = state_dir(ctx)
-    from logship.store.search import Scope, Search
+    settings = effective(ctx).settings
+    from logship.store.search import Scope
 
     scope = Scope(_moment("--since", since), _moment("--until", until), tuple(map(_text, services)))
-    found = Search(directory)
+    with _store(settings, place) as found:
+        _print(found, text, scope, limit, reverse=reverse, count=count, as_json=as_json, names=names)
+
+
+def _print(
+    found: Search | ClusterSearch,
+    text: str,
+    scope: Scope,
+    limit: int,
+    *,
+    reverse: bool,
+    count: bool,
+    as_json: bool,
+    names: list[str],
+) -> None:
     if count:
         number = found.count(text, scope)
         click.echo(render.as_json({"count": number}) if as_json else number)
@@ -68,6 +97,25 @@ def search(
             click.echo(render.cells({**hit.document, "_id": hit.id}, names))
         else:
             click.echo(render.event(hit.document, colour), color=colour or None)
+
+
+@contextmanager
+def _store(settings: Settings, place: str) -> Iterator[Search | ClusterSearch]:
+    if place == "local":
+        from logship.store.search import Search
+
+        yield Search(settings.state_dir)
+        return
+    from logship.app import elasticsearch
+    from logship.elastic.search import ClusterSearch
+
+    if not settings.elasticsearch.named:
+        raise ConfigError("no Elasticsearch is configured", "set elasticsearch.hosts or LOGSHIP_ELASTICSEARCH__HOSTS")
+    client = elasticsearch(settings, reading=True)
+    try:
+        yield ClusterSearch(client, namespace=settings.namespace)
+    finally:
+        client.close()
 
 
 def _text(given: str) -> str:
