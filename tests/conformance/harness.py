@@ -164,7 +164,7 @@ class Agent:
         self._site = site
         self._agent = build(settings)
         # What Agent.run drives with the wall clock, the tests drive with their own.
-        self._ingest, self.tailer = self._agent._ingest, self._agent._tailer
+        self._ingest, self.tailer, self.ledger = self._agent._ingest, self._agent._tailer, self._agent.ledger
         self._running = True
 
     def poll(self, seconds: float = 0.1) -> None:
