@@ -68,7 +68,7 @@ def search(
     settings = effective(ctx).settings
     from logship.store.search import Scope
 
-    scope = Scope(_moment("--since", since), _moment("--until", until), tuple(map(_text, services)))
+    scope = Scope(moment("--since", since), moment("--until", until), tuple(map(_text, services)))
     with _store(settings, place) as found:
         _print(found, text, scope, limit, reverse=reverse, count=count, as_json=as_json, names=names)
 
@@ -123,7 +123,8 @@ def _text(given: str) -> str:
     return given.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _moment(option: str, text: str | None) -> datetime | None:
+def moment(option: str, text: str | None) -> datetime | None:
+    """Return the time that an option names; raises click.BadParameter."""
     from logship.store.dates import parse_when
 
     if text is None:

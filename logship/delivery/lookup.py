@@ -21,9 +21,9 @@ _GENERATIONS = 3
 _CHUNK = 1000
 
 
-def present(client: Client, stream: str, ids: Sequence[str]) -> set[str] | None:
+def present(client: Client, stream: str, ids: Sequence[str], generations: int = _GENERATIONS) -> set[str] | None:
     """
-    Return the ids that earlier indices of a stream hold; None when we may not read there.
+    Return the ids that so many earlier indices of a stream hold; None when we may not read there.
 
     Raises elastic_transport.TransportError.
     """
@@ -36,7 +36,7 @@ def present(client: Client, stream: str, ids: Sequence[str]) -> set[str] | None:
         return None
     indices = [index for one in streams for index in one.get("backing_indices", [])]
     found: set[str] = set()
-    for index in reversed(indices[-1 - _GENERATIONS : -1]):
+    for index in reversed(indices[max(len(indices) - 1 - generations, 0) : -1]):
         rest = [name for name in ids if name not in found]
         for place in range(0, len(rest), _CHUNK):
             more = _held(client, index, rest[place : place + _CHUNK])

@@ -1,0 +1,1 @@
+"""Sealed segments kept elsewhere, and brought back."""
