@@ -7,17 +7,19 @@ housekeeper. `Agent.once` reads what there is, delivers it, and ends.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
-from logship import __version__
+from logship import __version__, systemd
 from logship.delivery.courier import Courier
 from logship.delivery.replay import Replay
 from logship.delivery.sink import Sink
-from logship.errors import AccountingError, DeliveryError, LogshipError
+from logship.errors import AccountingError, DeliveryError, LedgerDamaged, LogshipError
 from logship.ingest import Ingest
 from logship.ledger import rejects
 from logship.ledger.ledger import Ledger
@@ -30,8 +32,9 @@ from logship.store.archiver import Archiver
 
 log = structlog.get_logger()
 
-#: Seconds that a stop waits for an answer that is under way.
+#: Seconds that a stop waits for an answer that is under way; a reload waits longer than any request may take.
 _PATIENCE = 5.0
+_RELOAD_PATIENCE = 120.0
 
 OnBatch = Callable[[StoredBatch], None]
 
@@ -50,6 +53,7 @@ class Agent:
         *,
         bell: threading.Event,
         reporter: Reporter | None = None,
+        drain_seconds: float = 5.0,
     ) -> None:
         self.ledger = ledger
         self._tailer = tailer
@@ -59,12 +63,19 @@ class Agent:
         self._archiver = archiver
         self._bell = bell
         self._reporter = reporter
+        #: Seconds in which a stop delivers what waits.
+        self._drain_seconds = drain_seconds
         self._fault: BaseException | None = None
+        self._patience = _PATIENCE
+        self._last = True
+        self._read = threading.Event()
+        self._deadline = math.inf
 
     def run(self, stop: threading.Event, on_batch: OnBatch | None = None) -> None:
         """Work until told to stop; raises the first error that ended a part."""
         couriers = [self._courier(sink, stop) for sink in self._sinks]
-        works = [courier.run for courier in couriers] + [lambda: self._keep_house(stop)]
+        works: list[Callable[[], object]] = [partial(self._deliver, courier) for courier in couriers]
+        works.append(lambda: self._keep_house(stop))
         if on_batch:
             begin = self._newest()
             works.append(lambda: self._show(begin, on_batch, stop))
@@ -75,14 +86,19 @@ class Agent:
         wake.start()
         names = [sink.name for sink in self._sinks]
         log.info("agent started", version=__version__, state_dir=str(self.ledger.directory), sinks=names)
+        systemd.notify("READY=1", f"STATUS=delivers to {', '.join(names) or 'nobody; keeps segments'}")
         try:
-            self._guarded(lambda: self._ingest.run(stop, self._bell), stop)
+            self._guarded(lambda: self._ingest.run(stop, self._bell, patience=_PATIENCE), stop)
         finally:
             stop.set()
-            patience = time.monotonic() + _PATIENCE
+            if self._last:
+                systemd.notify("STOPPING=1")
+            self._deadline = time.monotonic() + self._drain_seconds
+            self._read.set()
             for thread in threads:
-                thread.join(max(patience - time.monotonic(), 0.0))
+                thread.join(max(self._deadline + self._patience - time.monotonic(), 0.0))
             unanswered = any(thread.is_alive() for thread in threads)
+            left = self._left()
             # What is not settled is sent again at the next start, and known by its ids. The thread that waits for the
             # answer ends with the process, and so do the connections and the ledger that it still holds.
             self.close(leave=unanswered)
@@ -90,7 +106,11 @@ class Agent:
             log.warning("stopped with a request unanswered; its documents are sent again at the next start")
         if self._fault:
             raise self._fault
-        log.info("agent stopped")
+        log.info("agent stopped", **left)
+
+    def make_way(self) -> None:
+        """Make room, at the next stop, for another agent in this process: what waits is for that to deliver."""
+        self._last, self._drain_seconds, self._patience = False, 0.0, _RELOAD_PATIENCE
 
     def once(self, on_batch: OnBatch | None = None, *, deadline: float = 60.0) -> None:
         """
@@ -134,6 +154,22 @@ class Agent:
             for sink in self._sinks:
                 sink.close()
             self.ledger.close()
+
+    def _deliver(self, courier: Courier) -> None:
+        """Deliver until told to stop, and then what waits, as long as the sink takes it and there is time."""
+        courier.run()
+        self._read.wait()
+        courier.drain(self._deadline)
+
+    def _left(self) -> dict[str, object]:
+        """Return what a stop leaves for the next start, in numbers: documents by sink, bytes not read."""
+        waiting = {sink.name: self.ledger.waiting(sink.name) for sink in self._sinks}
+        left: dict[str, object] = {}
+        if waiting := {name: documents for name, documents in waiting.items() if documents}:
+            left["documents_left"] = waiting
+        if unread := sum(self._tailer.lag().values()):
+            left["bytes_unread"] = unread
+        return left
 
     def _courier(self, sink: Sink, stop: threading.Event) -> Courier:
         return Courier(self.ledger, sink, stop, replay=Replay(self.ledger, sink))
@@ -181,19 +217,24 @@ class Agent:
         self._bell.set()  # the ingest loop may wait for it
 
     def _keep_house(self, stop: threading.Event) -> None:
-        """Seal, prune, report and carry out requests, every two seconds."""
+        """Seal, prune, report and carry out requests, every two seconds; tell the watchdog that the loops go round."""
         archive = self._archiver is not None
+        watchdog = systemd.watchdog_seconds()
         while not stop.is_set():
+            if watchdog and time.monotonic() - self._ingest.alive < watchdog:
+                systemd.notify("WATCHDOG=1")
             try:
                 rejects.requests(self.ledger)
                 if self._archiver:
                     self._archiver.step()
                 if self._reporter:
                     self._reporter.step()
+                self.ledger.prune(archive=archive)
+            except LedgerDamaged:
+                raise
             except LogshipError as error:
                 log.error("housekeeping failed", reason=str(error), hint=error.hint)
-            self.ledger.prune(archive=archive)
-            stop.wait(2.0)
+            stop.wait(min(2.0, watchdog / 3) if watchdog else 2.0)
 
     def _newest(self) -> int:
         row = self.ledger.connection.execute("SELECT coalesce(max(seq), 0) FROM leaf").fetchone()

@@ -19,8 +19,10 @@ from logship.data import data_path
 from logship.delivery.sink import Sink
 from logship.errors import ConfigError
 from logship.ingest import Ingest
+from logship.ledger.budget import Budget
 from logship.ledger.gaps import Gaps
 from logship.ledger.ledger import Ledger
+from logship.ledger.recovery import open_whole
 from logship.lines.join import Joiner, Starts, compile_starts
 from logship.model import FileRef
 from logship.pipeline.columns import Enrich
@@ -37,6 +39,7 @@ from logship.sources.docker import CONTAINERS_HINT, DockerContainers, unreadable
 from logship.sources.tailer import Tailer
 from logship.sources.watcher import Watcher
 from logship.store.archiver import Archiver
+from logship.store.describe import describe
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -54,7 +57,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
     discoveries = _discoveries(settings, paths, service, envelope)
     _tame_collector()
     pipelines = Pipelines.load_for_use(data_path("pipelines"), settings.pipelines)
-    ledger = Ledger.open(settings.state_dir)
+    ledger = open_whole(settings.state_dir, describe, archive=settings.store.enabled)
     try:
         redactor = Redactor.load(
             data_path("pipelines") / "redaction.yaml",
@@ -75,7 +78,10 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
             directories=lambda: {directory for discovery in discoveries for directory in discovery.directories()},
             gaps=Gaps(ledger, bind.constants, settings.namespace),
         )
-        ingest = Ingest(ledger, tailer, bind, quiet=options.quiet_seconds, scan_every=options.scan_seconds)
+        budget = Budget(ledger, max_size=settings.state.max_size, min_free=settings.state.min_free)
+        ingest = Ingest(
+            ledger, tailer, bind, quiet=options.quiet_seconds, scan_every=options.scan_seconds, room=budget.room
+        )
         return Agent(
             ledger,
             tailer,
@@ -85,6 +91,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
             _archiver(settings, ledger),
             bell=bell,
             reporter=_reporter(settings, ledger),
+            drain_seconds=settings.shutdown.drain_seconds,
         )
     except BaseException:
         ledger.close()
@@ -100,6 +107,20 @@ def _reporter(settings: Settings, ledger: Ledger) -> Reporter | None:
         namespace=settings.namespace,
         constants=constants(os.uname().nodename, settings.fields, settings.labels),
     )
+
+
+def check_settings(
+    settings: Settings, *, paths: Sequence[str] = (), service: str = "", envelope: Wrapping = "auto"
+) -> None:
+    """
+    Make all that `build` makes but what needs the state directory; raises ConfigError or PipelineError as it would.
+
+    A running agent holds the state directory, so this is what a reload can know before it stops.
+    """
+    _discoveries(settings, paths, service, envelope)
+    Pipelines.load_for_use(data_path("pipelines"), settings.pipelines)
+    for sink in _sinks(settings):
+        sink.close()
 
 
 def _tame_collector() -> None:

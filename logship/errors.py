@@ -6,7 +6,8 @@ LogshipError (1)
 ├── QueryError (3)             the search expression cannot be parsed
 ├── LedgerError (4)            the state directory cannot be used
 │   ├── LedgerLocked (5)       another agent writes it
-│   └── LedgerTooNew (6)       a newer release made it
+│   ├── LedgerTooNew (6)       a newer release made it
+│   └── LedgerDamaged (10)     it cannot be read any more
 ├── DeliveryError (7)          `--once` could not deliver everything
 ├── PipelineError (8)          a pipeline file is wrong
 └── AccountingError (9)        what was read and what became of it do not add up
@@ -57,6 +58,13 @@ class LedgerTooNew(LedgerError):
 
     exit_code = 6
     hint = "upgrade logship, or point --state-dir at another directory"
+
+
+class LedgerDamaged(LedgerError):
+    """The ledger is damaged."""
+
+    exit_code = 10
+    hint = "start the agent: it moves the ledger aside, keeps what can be read, and says what is lost"
 
 
 class DeliveryError(LogshipError):

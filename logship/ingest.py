@@ -14,6 +14,9 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 
+import structlog
+
+from logship.errors import LedgerDamaged, LedgerError
 from logship.ledger.ledger import Ledger
 from logship.lines.envelope import cut, unwrap, unwrap_some
 from logship.lines.join import Joiner
@@ -22,11 +25,15 @@ from logship.pipeline.encoder import Encoder
 from logship.pipeline.fastpath import Taken
 from logship.sources.tailer import Tailer
 
+log = structlog.get_logger()
+
 _KEPT = 1000
 #: Seconds after which what a file was bound to is let go, if it was not read and has no event open.
 _UNUSED = 30.0
 #: Bytes of a chunk that make it worth while to look for the lines that are all alike.
 _BUSY = 8 << 10
+#: Seconds between two attempts to write to a disk that is full, read-only or failing.
+_PAUSE = 2.0
 #: Seconds between two scans, at least.
 _SOONEST = 0.2
 
@@ -105,6 +112,7 @@ class Ingest:
         quiet: float = 1.0,
         scan_every: float = 1.0,
         batch_bytes: int = 2 << 20,
+        room: Callable[[], bool] = lambda: True,
     ) -> None:
         self._ledger = ledger
         self._tailer = tailer
@@ -112,27 +120,52 @@ class Ingest:
         self._quiet = quiet
         self._scan_every = scan_every
         self._batch_bytes = batch_bytes
+        self._room = room
+        #: Says, after a pause, whether to try a commit again that the disk did not take.
+        self._again: Callable[[LedgerError], bool] = lambda error: False  # noqa: ARG005
         self._next_scan = self._next_release = -math.inf
         self._files: dict[int, _File] = {}
         #: Files with an event that may still go on.
         self._waiting: set[int] = set()
         #: Files whose first lines may belong to the generation before.
         self._borrowers: dict[int, _File] = {}
+        self._stopping = False
+        #: When the loop last went round, on the clock of time.monotonic().
+        self.alive = math.inf
         #: Secrets redacted since the start, by rule; and of them, those in the documents of the next commit.
         self.redacted: dict[str, int] = {}
         self._redacted: dict[str, int] = {}
 
-    def run(self, stop: threading.Event, bell: threading.Event, *, linger: float = 0.1) -> None:
-        """Read until told to stop; `bell` says that a file may have changed."""
+    def run(
+        self, stop: threading.Event, bell: threading.Event, *, linger: float = 0.1, patience: float = 5.0
+    ) -> None:
+        """
+        Read until told to stop; `bell` says that a file may have changed.
+
+        What is left of deleted files is read then, for `patience` seconds at most: nobody can read it later.
+        """
         clock = time.monotonic
+
+        def again(error: LedgerError) -> bool:
+            # Files stay open meanwhile, so that what is deleted can still be read.
+            log.error("nothing can be written, and nothing is read until it can", reason=str(error), hint=error.hint)
+            self.alive = clock()
+            return not stop.wait(_PAUSE)
+
+        self._again = again
         while not stop.is_set():
+            self.alive = clock()
             rung = bell.is_set()
             bell.clear()
-            if not self.step(clock(), scan=rung) and not self._tailer.ready:
+            if not self.step(clock(), scan=rung) and not (self._tailer.ready and self._room()):
                 bell.wait(max(self._next_scan - clock(), 0.01))
                 stop.wait(linger if rung else 0)  # changes that come one by one are looked at together
         self._tailer.stopping()
+        self._stopping = True
         self.step(clock(), scan=True)
+        until = clock() + patience
+        while self._tailer.leaving and clock() < until:
+            self.step(clock())
 
     def step(self, now: float, *, scan: bool = False, flush: bool = False) -> bool:
         """
@@ -152,14 +185,17 @@ class Ingest:
         datasets: dict[str, _Dataset] = {}
         counts: dict[int, _Counts] = {}
         taken = 0
-        while taken < self._batch_bytes and (chunks := self._tailer.read(self._batch_bytes - taken)):
+        most = self._batch_bytes if self._room() else 0
+        while taken < most and (chunks := self._tailer.read(most - taken)):
             for chunk in chunks:
                 self._read(chunk, now, datasets, counts)
                 taken += chunk.span
         before = math.inf if flush and not taken else now - self._quiet
         for number in list(self._waiting):
             file = self._files[number]
-            self._add(file, file.joiner.flush(before), datasets, counts)
+            # An event of a file that is gone cannot go on, and cannot be read again after a stop.
+            complete = self._stopping and self._tailer.given(number)
+            self._add(file, file.joiner.flush(math.inf if complete else before), datasets, counts)
         for file in list(self._borrowers.values()):
             if file.before is not None:
                 self._settle_lent(file, file.before, counts)
@@ -301,7 +337,15 @@ class Ingest:
             for name, data in datasets.items()
         ]
         progress = [self._progress(self._files[number], count) for number, count in counts.items()]
-        self._ledger.commit(batches, progress, redacted=self._redacted)
+        while True:
+            try:
+                self._ledger.commit(batches, progress, redacted=self._redacted)
+                break
+            except LedgerDamaged:
+                raise
+            except LedgerError as error:
+                if not self._again(error):
+                    raise
         self._redacted = {}
         self._tailer.committed(progress)
 

@@ -7,8 +7,9 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Literal
 
@@ -55,7 +56,8 @@ def tail(
 
     Reads PATH (files or globs), or what the configuration names: containers, files and LOG_FILE.
     The filters are for the eye: what they hide is delivered as well. With --once the exit code
-    says whether everything was read and delivered.
+    says whether everything was read and delivered. SIGTERM and Ctrl-C stop it in order; SIGHUP reads
+    the configuration anew.
     """
     if paths and len(service) > 1:
         raise click.UsageError("with PATH there can be one --service: the one that writes it")
@@ -63,7 +65,9 @@ def tail(
     settings = effective(ctx).settings
 
     from logship import log
-    from logship.app import build
+    from logship.app import build, check_settings
+    from logship.ledger.recovery import recover
+    from logship.service import Service
     from logship.sources.configured import require
 
     log.configure(settings.log.level, settings.log.format)
@@ -71,12 +75,16 @@ def tail(
         require(paths)
     stop = threading.Event()
     live = _live(output, stop, frozenset() if paths else frozenset(service), level, pattern)
-    agent = build(settings, paths=list(paths), service="".join(service) if paths else "", envelope=envelope)
+    writer = "".join(service) if paths else ""
+    make = partial(build, paths=list(paths), service=writer, envelope=envelope)
     if once:
-        agent.once(live)
+        make(settings).once(live)
     else:
-        with _signals(stop) as received:
-            agent.run(stop, live)
+        check = partial(check_settings, paths=list(paths), service=writer, envelope=envelope)
+        repair = partial(recover, settings.state_dir, archive=settings.store.enabled)
+        served = Service(lambda: effective(ctx).settings, check, make, repair, stop)
+        with _signals(stop, served.reload) as received:
+            served.run(settings, live, lambda: bool(received) or bool(live and live.broken))
         if signal.SIGINT in received:
             raise KeyboardInterrupt
     if live is not None and live.broken:
@@ -108,8 +116,8 @@ def _live(
 
 
 @contextmanager
-def _signals(stop: threading.Event) -> Iterator[list[int]]:
-    """Stop in order at the first SIGTERM or SIGINT; a second SIGINT ends it at once."""
+def _signals(stop: threading.Event, reload: Callable[[], None]) -> Iterator[list[int]]:
+    """Stop in order at the first SIGTERM or SIGINT; a second SIGINT ends it at once. SIGHUP reloads."""
     received: list[int] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -121,6 +129,7 @@ def _signals(stop: threading.Event) -> Iterator[list[int]]:
         stop.set()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: reload())
     try:
         yield received
     finally:

@@ -298,6 +298,26 @@ class Redaction(Section):
     )
 
 
+class State(Section):
+    """How much of the disk the state directory may take; at its end nothing more is read, and files stay open."""
+
+    max_size: SizeOrNone = Field(
+        default=ByteSize(0), description="Ledger and segments together, about; 0: as much as the disk gives."
+    )
+    min_free: SizeOrNone = Field(
+        default=ByteSize(256 * 1024**2),
+        description="Bytes of the disk that are left to others; at most 5 % of the file system count.",
+    )
+
+
+class Shutdown(Section):
+    """How the agent ends."""
+
+    drain_seconds: float = Field(
+        default=5.0, ge=0, le=3600, description="Seconds in which a stop (SIGTERM) delivers what still waits."
+    )
+
+
 class AgentLog(Section):
     """The agent's own log, on stderr."""
 
@@ -333,6 +353,8 @@ class Settings(BaseSettings):
     file_sink: FileSink = Field(default=FileSink(), description="Delivery to a file.")
     store: Store = Field(default=Store(), description="The embedded archive and search.")
     ingest: Ingest = Field(default=Ingest(), description="How files are read.")
+    state: State = Field(default=State(), description="Disk budget of the state directory.")
+    shutdown: Shutdown = Field(default=Shutdown(), description="How the agent ends.")
     redaction: Redaction = Field(default=Redaction(), description="Personal data.")
     report_seconds: float = Field(
         default=60.0, ge=0, le=86_400, description="Time between two reports of the agent on itself; 0: none."

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import orjson
 from isal import igzip, isal_zlib
 
-from logship.errors import LedgerError
+from logship.errors import LedgerDamaged
 from logship.model import StoredBatch
 
 #: An id and its document, without newline.
@@ -21,7 +21,7 @@ Document = tuple[str, bytes]
 
 
 def documents(batch: StoredBatch, only: frozenset[str] | None = None) -> list[Document]:
-    """Take a batch apart, in order; raises LedgerError when its body is damaged."""
+    """Take a batch apart, in order; raises LedgerDamaged when its body is."""
     try:
         lines = isal_zlib.decompress(batch.body, 31).split(b"\n")
         pairs = [
@@ -29,9 +29,9 @@ def documents(batch: StoredBatch, only: frozenset[str] | None = None) -> list[Do
             for action, document in zip(lines[0:-1:2], lines[1::2], strict=True)
         ]
     except (OSError, EOFError, ValueError, KeyError, TypeError, isal_zlib.error) as error:  # type: ignore[misc]  # the stub says it is an instance
-        raise LedgerError(f"batch {batch.seq} in the ledger is damaged: {error}") from error
+        raise LedgerDamaged(f"batch {batch.seq} in the ledger is damaged: {error}") from error
     if len(pairs) != batch.count:
-        raise LedgerError(f"batch {batch.seq} in the ledger holds {len(pairs)} documents instead of {batch.count}")
+        raise LedgerDamaged(f"batch {batch.seq} in the ledger holds {len(pairs)} documents instead of {batch.count}")
     return pairs if only is None else [pair for pair in pairs if pair[0] in only]
 
 

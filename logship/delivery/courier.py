@@ -8,6 +8,7 @@ way. Only the courier waits and repeats; sinks answer or raise.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -19,8 +20,9 @@ from typing import Protocol
 
 import structlog
 
+from logship.delivery.bulk import documents
 from logship.delivery.sink import Concurrent, Sink, SinkUnavailable
-from logship.errors import AccountingError, LedgerError
+from logship.errors import AccountingError, LedgerDamaged, LedgerError
 from logship.model import Receipt, Rejected, StoredBatch
 
 _log = structlog.get_logger("logship.courier")
@@ -183,21 +185,24 @@ class Courier:
         if not self._pending:
             return self._spare()
         pending = self._pending[0]
+        if pending.waiting is not None and not pending.waiting:  # all told, and the ledger could not be written
+            return self._settle(pending)
         try:
-            receipt = self._answer(pending)
-        except SinkUnavailable as error:
-            self._back_off(str(error), at_least=error.pause, alarm=error.alarm)
-            return True
-        except LedgerError as error:  # the batch is damaged: stand still where everyone sees it, and lose nothing
-            self._back_off(str(error), at_least=self._longest_pause, alarm=True)
-            return True
+            try:
+                receipt = self._answer(pending)
+            except SinkUnavailable as error:
+                documents(pending.batch)  # a server may end the connection for what it cannot unpack
+                self._back_off(str(error), at_least=error.pause, alarm=error.alarm)
+                return True
+        except LedgerDamaged as error:  # say it where everyone sees it; the files are read again
+            self._back_off(str(error), alarm=True)
+            raise
         pending.take(receipt, self.sink.name)
         if pending.waiting:
             progress = bool(receipt.delivered or receipt.duplicate or receipt.rejected)
             self._back_off(receipt.reason or "some documents were put off", anew=progress)
             return True
-        self._settle(pending)
-        return True
+        return self._settle(pending)
 
     def _fill(self) -> None:
         """Read as many batches as may be under way."""
@@ -225,8 +230,14 @@ class Courier:
         except SinkUnavailable as error:
             self._back_off(str(error), at_least=error.pause, alarm=error.alarm)
             return True
+        except LedgerDamaged:
+            raise
+        except LedgerError as error:
+            self._back_off(str(error))
+            return True
 
-    def _settle(self, pending: _Pending) -> None:
+    def _settle(self, pending: _Pending) -> bool:
+        """Record what became of a batch; when the disk does not take it, that is tried again, and nothing is sent."""
         batch = pending.batch
         duplicate = self._by_file(batch, pending.duplicate)
         refused = self._by_file(batch, [item.id for item in pending.rejected])
@@ -235,13 +246,19 @@ class Courier:
         delivered.subtract(refused)
         if any(count < 0 for count in delivered.values()):
             raise AccountingError(f"{self.sink.name} told of documents that are not in batch {batch.seq}")
-        self._ledger.settle(
-            self.sink.name,
-            batch,
-            delivered={file: count for file, count in delivered.items() if count},
-            duplicate=duplicate,
-            rejected=pending.rejected,
-        )
+        try:
+            self._ledger.settle(
+                self.sink.name,
+                batch,
+                delivered={file: count for file, count in delivered.items() if count},
+                duplicate=duplicate,
+                rejected=pending.rejected,
+            )
+        except LedgerDamaged:
+            raise
+        except LedgerError as error:
+            self._back_off(str(error))
+            return True
         self._seq = batch.seq
         self._pending.popleft()
         self.pause = 0.0
@@ -251,13 +268,25 @@ class Courier:
         if self._failures:
             self._failures = 0
             _log.info("delivery goes on", sink=self.sink.name)
+        return True
 
     def _by_file(self, batch: StoredBatch, ids: Sequence[str]) -> Counter[int]:
         """Count ids by the file that their key names."""
         if len(batch.files) == 1:
             return Counter({next(iter(batch.files)): len(ids)} if ids else {})
         keys = Counter(name.rpartition("-")[0] for name in ids)
-        return Counter({self._ledger.file_of(f"{key}-0"): count for key, count in keys.items()})
+        found: Counter[int] = Counter()
+        strangers = 0
+        for key, count in keys.items():
+            file = self._ledger.file_of(f"{key}-0")
+            if file in batch.files:
+                found[file] += count
+            else:
+                strangers += count  # the ledger was recovered, and knows the file by another number now
+        for file, count in batch.files.items():
+            found[file] += (more := min(strangers, count - found[file]))
+            strangers -= more
+        return found
 
     def _back_off(self, reason: str, *, at_least: float = 0.0, anew: bool = False, alarm: bool = False) -> None:
         """Set the pause: exponential from the first to the longest, half of it left to chance."""
@@ -268,4 +297,5 @@ class Courier:
         self._failures = 1 if anew else self._failures + 1
         limit = min(self._longest_pause, self._first_pause * 2.0 ** min(self._failures - 1, 32))
         self.pause = max(at_least, limit / 2 * (1 + self._jitter()))
-        self._ledger.failed(self.sink.name, reason)
+        with contextlib.suppress(LedgerError):  # it is said in the log; the disk may be what fails
+            self._ledger.failed(self.sink.name, reason)

@@ -7,6 +7,7 @@ from functools import partial
 from logship.config.settings import Settings
 from logship.doctor import machine, state
 from logship.doctor.finding import Check
+from logship.doctor.recovered import recovered
 
 
 def checks(settings: Settings) -> list[Check]:
@@ -18,6 +19,7 @@ def checks(settings: Settings) -> list[Check]:
     state_dir, store = settings.state_dir, settings.store
     return [
         Check("ledger", partial(state.ledger, state_dir)),
+        Check("recoveries", partial(recovered, state_dir)),
         Check("accounting", partial(state.accounting, state_dir)),
         Check("segments", partial(state.segments, state_dir)),
         Check("disk space", partial(state.disk_space, state_dir, store.retention_size if store.enabled else 0)),

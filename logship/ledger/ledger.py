@@ -21,7 +21,7 @@ import orjson
 from isal import igzip
 
 from logship.audit.tree import leaf_entry, leaf_hash
-from logship.errors import LedgerError, LedgerLocked, LedgerTooNew
+from logship.errors import LedgerDamaged, LedgerError, LedgerLocked, LedgerTooNew
 from logship.ledger.files import FileRow, file_key, insert_file, printable, read_files, signed
 from logship.ledger.marks import mark
 from logship.ledger.schema import SCHEMA, UPGRADES, VERSION
@@ -54,15 +54,15 @@ class Ledger:
             if not readonly:
                 directory.mkdir(parents=True, exist_ok=True, mode=0o700)
                 _refuse_foreign(path)
-                lock = _take_lock(directory / "lock")
+                lock = take_lock(directory / "lock")
                 path.touch(mode=0o600)
             elif not path.exists():
                 raise LedgerError(f"no ledger in {directory}", "has the agent run with this --state-dir?")
-            connection = _connect(path, readonly=readonly)
+            connection = connect(path, readonly=readonly)
         except (OSError, sqlite3.Error) as error:
             if lock is not None:
                 os.close(lock)
-            raise LedgerError(f"cannot use {path}: {error}") from error
+            raise _explained(f"cannot use {path}", error) from error
         except LedgerError:
             if lock is not None:
                 os.close(lock)
@@ -93,16 +93,16 @@ class Ledger:
             except BaseException as error:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError):  # disk full, read-only, input/output error
-                    raise LedgerError(
-                        f"cannot write {self.directory / 'ledger.db'}: {error}",
-                        "nothing is lost: free space or repair the disk, and start the agent again",
-                    ) from error
+                if isinstance(error, sqlite3.OperationalError) or _damaged(error):
+                    raise _explained(f"cannot write {self.directory / 'ledger.db'}", error) from error
                 raise
 
     def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         with self._guard:
-            return self.connection.execute(sql, parameters).fetchall()
+            try:
+                return self.connection.execute(sql, parameters).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise _explained(f"cannot read {self.directory / 'ledger.db'}", error) from error
 
     # files
 
@@ -195,11 +195,8 @@ class Ledger:
 
     def after(self, seq: int, *, limit: int = 1) -> list[StoredBatch]:
         """Return the next batches after a sequence number, oldest first."""
-        with self._guard:
-            rows = self.connection.execute(
-                f"SELECT {_BATCH} FROM batch WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)  # noqa: S608  # a constant
-            ).fetchall()
-        return [_stored(row) for row in rows]
+        rows = self._rows(f"SELECT {_BATCH} FROM batch WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))  # noqa: S608  # a constant
+        return [_stored(row) for row in rows]  # type: ignore[arg-type]  # the columns' types
 
     def settle(
         self,
@@ -239,6 +236,24 @@ class Ledger:
                 "UPDATE cursor SET last_error = ?, last_error_at = ? WHERE name = ?", (error, _now(), name)
             )
 
+    def waiting(self, name: str) -> int:
+        """Return how many documents have no outcome yet at a follower."""
+        rows = self._rows(
+            "SELECT coalesce(sum(count), 0) FROM batch WHERE seq > (SELECT seq FROM cursor WHERE name = ?)", (name,)
+        )
+        return int(str(rows[0][0]))
+
+    def pages(self) -> tuple[int, int, int]:
+        """Return the size of a page in bytes, how many the ledger uses, and how many are free inside it."""
+        (size,), (count,), (free,) = (
+            self._rows(f"PRAGMA {name}")[0] for name in ("page_size", "page_count", "freelist_count")
+        )
+        return int(str(size)), int(str(count)) - int(str(free)), int(str(free))
+
+    def sealed_bytes(self) -> int:
+        """Return the size of all segments."""
+        return int(str(self._rows("SELECT coalesce(sum(size), 0) FROM segment")[0][0]))
+
     def prune(self, *, archive: bool) -> int:
         """Delete the batches that every cursor has passed and that are sealed, where sealing is on; return how many."""
         with self.transaction() as connection:
@@ -249,6 +264,20 @@ class Ledger:
             limit = passed if passed is not None else 1 << 62
             gone = connection.execute(f"DELETE FROM batch WHERE seq <= ? {sealed}", (limit,))  # noqa: S608  # a constant
             return gone.rowcount
+
+
+def _damaged(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.DatabaseError) and error.sqlite_errorcode & 0xFF in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    )
+
+
+def _explained(what: str, error: BaseException) -> LedgerError:
+    """Return the error to raise: a damaged file, or a disk that is full, read-only or failing."""
+    if _damaged(error):
+        return LedgerDamaged(f"{what}: {error}")
+    return LedgerError(f"{what}: {error}", "nothing is lost: free space or repair the disk; it is tried again")
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -262,7 +291,8 @@ def _refuse_foreign(path: Path) -> None:
         )
 
 
-def _take_lock(path: Path) -> int:
+def take_lock(path: Path) -> int:
+    """Take the lock of the one process that writes; raises LedgerLocked when another has it."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -275,7 +305,8 @@ def _take_lock(path: Path) -> int:
     return lock
 
 
-def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    """Open a ledger's database, and make its tables when it is empty and to be written."""
     uri = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
     try:

@@ -118,6 +118,16 @@ class Tailer:
         """Tell whether `read` may have more to give before the next scan."""
         return bool(self._files.ready or self._archives.ready)
 
+    def given(self, file_id: int) -> bool:
+        """Tell whether all of a file was given, and it is not there any more."""
+        known = self._files.registered.get(file_id)
+        return known is None or known.finished
+
+    @property
+    def leaving(self) -> bool:
+        """Tell whether files that nobody can find any more have something to read."""
+        return any(known.final and known.descriptor >= 0 for known in self._files.ready)
+
     def scan(self, now: float) -> None:
         """
         Find out which files there are, and what became of those that were there.

@@ -13,6 +13,7 @@ from crash.agent import AgentProcess
 
 from logship.errors import LedgerError, LedgerLocked
 from logship.ledger.ledger import Ledger
+from logship.ledger.recovery import recoveries
 
 HERE = Path(__file__).parent
 LINE = "2026-01-02 03:04:05.678 INFO [T] [a.py:1]  - {}\n"
@@ -245,17 +246,17 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_case_069_a_damaged_ledger_is_refused_by_name(site, damage):
-    """Garbage, zeros or half a file in place of the ledger: the agent refuses to start and names the file."""
+def test_case_069_a_damaged_ledger_is_moved_aside_and_said(site, damage):
+    """Garbage, zeros or half a file in place of the ledger: it is moved aside, said, and every line is there once."""
     site.write("app.log", *lines("line", 2000))
     site.run()
     path = site.state / "ledger.db"
     good = path.read_bytes()
     path.write_bytes(DAMAGE[damage](good))
-    with pytest.raises(LedgerError, match=str(path)):
-        site.run()
-    path.write_bytes(good)
     site.run()
+    (known,) = recoveries(site.state)
+    assert str(path) in known["reason"]
+    assert DAMAGE[damage](good) == (site.state / known["aside"]).read_bytes()
     site.check(lines("line", 2000))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from logship.delivery.bulk import documents
 from logship.delivery.courier import Courier
 from logship.delivery.sink import SinkUnavailable
-from logship.errors import AccountingError
+from logship.errors import AccountingError, LedgerDamaged
 from logship.ledger.ledger import Ledger
 from logship.model import Receipt
 
@@ -184,11 +184,11 @@ def test_a_receipt_must_name_every_document(ledger):
 
 
 def test_a_damaged_batch_stops_the_cursor_in_view(ledger):
-    """A batch whose bytes were damaged is not skipped: the cursor stays before it, and the status says why."""
+    """A batch whose bytes were damaged is not skipped: it is an error, the cursor stays, and the status says why."""
     commit(ledger, register(ledger))
     ledger.connection.execute("UPDATE batch SET body = substr(body, 1, 20)")
-    one = courier(ledger, ScriptedSink())
-    assert (one.step(), one.pause) == (True, 60)
+    with pytest.raises(LedgerDamaged):
+        courier(ledger, ScriptedSink()).step()
     seq, error = cursor(ledger)
     assert (seq, error[:33]) == (0, "batch 1 in the ledger is damaged:")
 

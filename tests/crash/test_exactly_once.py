@@ -63,7 +63,7 @@ def in_elasticsearch(client, stream: str) -> Counter:
     body = orjson.dumps({"size": 5000, "_source": ["message"], "sort": ["_doc"]})
     answer = client.request("POST", f"/{stream}/_search?scroll=1m", body).json()
     found: Counter = Counter()
-    while hits := answer["hits"]["hits"]:
+    while hits := answer.get("hits", {}).get("hits"):
         found.update(hit["_source"]["message"] for hit in hits)
         more = orjson.dumps({"scroll": "1m", "scroll_id": answer["_scroll_id"]})
         answer = client.request("POST", "/_search/scroll", more).json()
