@@ -119,8 +119,8 @@ def check_settings(
     """
     _discoveries(settings, paths, service, envelope)
     Pipelines.load_for_use(data_path("pipelines"), settings.pipelines)
-    for sink in _sinks(settings):
-        sink.close()
+    if settings.elasticsearch.named:
+        elasticsearch(settings).close()
 
 
 def _tame_collector() -> None:
