@@ -8,8 +8,6 @@ that its deleted batches left is used again before the file grows.
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 
 import structlog
 
@@ -19,8 +17,6 @@ from logship.ledger.ledger import Ledger
 _INSIDE = 8 << 20
 #: The watermark is at most this share of the file system: a small one is not all watermark.
 _SHARE = 0.05
-#: Seconds between two measurements, at least.
-_EVERY = 0.2
 
 log = structlog.get_logger()
 
@@ -28,26 +24,20 @@ log = structlog.get_logger()
 class Budget:
     """Tells whether there is room for more, and says once when it ends and when it is back."""
 
-    def __init__(
-        self, ledger: Ledger, *, max_size: int, min_free: int, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, ledger: Ledger, *, max_size: int, min_free: int) -> None:
         self._ledger = ledger
         self._max_size = max_size
         self._min_free = min_free
-        self._clock = clock
-        self._measured = float("-inf")
         #: Why there is no room; "" while there is.
         self.reason = ""
 
     def room(self) -> bool:
-        """Measure, at most five times a second, and tell whether more may be read."""
-        if self._clock() - self._measured >= _EVERY:
-            self._measured = self._clock()
-            before, self.reason = self.reason, self._measure()
-            if self.reason and not before:
-                log.error("nothing more is read until there is room", reason=self.reason)
-            elif before and not self.reason:
-                log.warning("there is room again, and reading goes on")
+        """Measure (some 30 microseconds), and tell whether more may be read."""
+        before, self.reason = self.reason, self._measure()
+        if self.reason and not before:
+            log.error("nothing more is read until there is room", reason=self.reason)
+        elif before and not self.reason:
+            log.warning("there is room again, and reading goes on")
         return not self.reason
 
     def _measure(self) -> str:
