@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ import structlog
 from logship.errors import LedgerDamaged, LedgerError
 from logship.ledger.ledger import Ledger
 from logship.lines.envelope import cut, unwrap, unwrap_some
-from logship.lines.join import Joiner
+from logship.lines.join import Joiner, together
 from logship.model import Batch, Chunk, Events, FileRef, Lines, Progress
 from logship.pipeline.encoder import Encoder
 from logship.pipeline.fastpath import Taken
@@ -66,6 +66,8 @@ class _File:
     before: _File | None = None
     #: What was given to the events of `before`, by stream.
     lent: dict[str, _Lent] = field(default_factory=dict)
+    #: What came the short way in this step, with the events that came the long way beside it.
+    short: list[tuple[Events, Taken]] = field(default_factory=list)
     #: Streams that have begun an event of their own here, so that nothing more is given.
     own: set[str] = field(default_factory=set)
 
@@ -190,6 +192,8 @@ class Ingest:
             for chunk in chunks:
                 self._read(chunk, now, datasets, counts)
                 taken += chunk.span
+        for number in counts:
+            self._add_short(self._files[number], datasets, counts)
         before = math.inf if flush and not taken else now - self._quiet
         for number in list(self._waiting):
             file = self._files[number]
@@ -219,10 +223,14 @@ class Ingest:
             if chunk.offset + chunk.span >= max(file.resume.values()):
                 file.resume = {}
         counts.setdefault(chunk.file.id, _Counts())
-        if file.before is not None:
-            self._lend(file, file.before, lines, now, datasets, counts)
-        events = file.joiner.feed(lines, now) if lines.texts else Events()
-        self._add(file, events, datasets, counts, taken)
+        if taken is not None:  # encoded together at the end of the step
+            file.short.append((file.joiner.feed(lines, now), taken))
+        else:
+            self._add_short(file, datasets, counts)
+            if file.before is not None:
+                self._lend(file, file.before, lines, now, datasets, counts)
+            if lines.texts:
+                self._add(file, file.joiner.feed(lines, now), datasets, counts)
         if file.pending():
             self._waiting.add(chunk.file.id)
 
@@ -296,20 +304,26 @@ class Ingest:
         self._files[chunk.file.id] = file
         return file
 
+    def _add_short(self, file: _File, datasets: dict[str, _Dataset], counts: dict[int, _Counts]) -> None:
+        if file.short:
+            events = together([events for events, _ in file.short])
+            self._add(file, events, datasets, counts, [taken for _, taken in file.short])
+            file.short = []
+
     def _add(
         self,
         file: _File,
         events: Events,
         datasets: dict[str, _Dataset],
         counts: dict[int, _Counts],
-        taken: Taken | None = None,
+        taken: Sequence[Taken] = (),
     ) -> None:
-        if not events.texts and not events.lines and taken is None:
+        if not events.texts and not events.lines and not taken:
             return
         count = counts.setdefault(file.ref.id, _Counts())
         count.lines += events.lines
         count.bytes_skipped += events.skipped
-        if not events.texts and taken is None:
+        if not events.texts and not taken:
             return
         encoded = file.encoder.encode(events, taken)
         count.unparsed += encoded.unparsed
@@ -321,7 +335,7 @@ class Ingest:
             for total in (self.redacted, self._redacted):
                 total[rule] = total.get(rule, 0) + redacted
         made = encoded.count
-        count.lines += taken.count if taken is not None else 0
+        count.lines += sum(one.count for one in taken)
         if not made:
             return
         count.events += made

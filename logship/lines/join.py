@@ -295,6 +295,21 @@ def _only(lines: Lines, stream: str) -> Lines:
     )
 
 
+def together(several: Sequence[Events]) -> Events:
+    """Make one of several, ordered by offset."""
+    events = Events()
+    for one in several:
+        events.extra.update({len(events.texts) + row: extra for row, extra in one.extra.items()})
+        events.offsets += one.offsets
+        events.sizes += one.sizes
+        events.texts += one.texts
+        events.times += one.times
+        events.streams += one.streams
+        events.lines += one.lines
+        events.skipped += one.skipped
+    return _ordered(events)
+
+
 def _ordered(events: Events) -> Events:
     order = sorted(range(len(events.offsets)), key=events.offsets.__getitem__)
     return _pick(events, order)

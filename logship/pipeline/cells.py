@@ -32,6 +32,8 @@ class Cells:
     bare: bool = False
     #: Some rows lack it.
     sparse: bool = False
+    #: The values are members of the document, each after a comma.
+    members: bool = False
     #: A second column of the same string, with what stands between the two and behind.
     more: Sequence[bytes] | None = None
     between: str = ""
@@ -44,7 +46,9 @@ class Layout:
     def __init__(self, columns: Sequence[Cells], constants: Mapping[str, Any], key: str) -> None:
         tree: dict[str, Any] = {}
         for number, column in enumerate(columns):
-            if not column.sparse:
+            if column.members:
+                tree[f"\0s{number}\0"] = 0
+            elif not column.sparse:
                 put(tree, column.name, _marks(column, number, len(columns)))
         merge(tree, constants)
         #: What stands around the values of sparse fields.

@@ -162,6 +162,15 @@ class Field:
         """Return the JSON of one text, for each of `names`."""
         return [self._column(kind, [text])[0] for _, kind in self.parts]
 
+    def named_cells(self, text: str) -> list[tuple[str, bytes | None]]:
+        """Return the names of the fields that one text becomes, and their JSON."""
+        return list(zip(self.names, self.cells(text), strict=True))
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether texts become fields as they lie, as a rule."""
+        return bool(self._plain) or self.parts[0][1] in {"keyword", "text"}
+
     def bare(self, values: Sequence[bytes]) -> bool:
         """Whether the insides of JSON strings become fields as they lie."""
         if self._plain:

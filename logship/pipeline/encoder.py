@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -143,8 +144,12 @@ class Encoder:
             )
         self._short = self._shorts[which] if self._shorts[which].usable else None
 
-    def encode(self, events: Events, taken: Taken | None = None) -> Encoded:
-        """Return the documents of a batch of events, with those that came the short way; no text raises."""
+    def encode(self, events: Events, taken: Sequence[Taken] = ()) -> Encoded:
+        """
+        Return the documents of a batch of events; no text raises.
+
+        With those that came the short way, the events are in the order of their offsets.
+        """
         texts = events.texts
         if self._before_further:
             texts = [self._before_further.sub("\n", text) if "\n" in text else text for text in texts]
@@ -166,7 +171,7 @@ class Encoder:
             encoded.unparsed = len(todo)
             raw = Parsed(todo, [""] * len(todo), [texts[row] for row in todo], [])
             parts.append((raw, None, None, self._raw))
-        if count >= _MANY:
+        if count >= _MANY and not taken:
             self._learn(texts, parts)
         self._fill_times([parsed for parsed, *_ in parts], events)
         for parsed, form_, messages, templates in parts:
@@ -179,17 +184,22 @@ class Encoder:
             encoded.documents = [encoded.documents[row] for row in kept]
         encoded.bytes_documents = sum(events.sizes) - encoded.bytes_dropped
         encoded.count = len(encoded.documents)
-        if taken is not None:
+        if taken:
             self._merge(encoded, events, taken)
         return encoded
 
-    def _merge(self, encoded: Encoded, events: Events, taken: Taken) -> None:
-        if not events.offsets or events.offsets[-1] < taken.offsets[-1]:
-            self._last = taken.end_time
-        encoded.documents = [taken.merged(events.offsets, encoded.documents)]
-        encoded.times = [*encoded.times, taken.first_time, taken.last_time]
-        encoded.count += taken.count
-        encoded.bytes_documents += taken.size
+    def _merge(self, encoded: Encoded, events: Events, taken: Sequence[Taken]) -> None:
+        if not events.offsets or events.offsets[-1] < taken[-1].offsets[-1]:
+            self._last = taken[-1].end_time
+        documents, begin = [], 0
+        for one in taken:
+            end = bisect_left(events.offsets, one.end)
+            documents.append(one.merged(events.offsets[begin:end], encoded.documents[begin:end]))
+            encoded.times += (one.first_time, one.last_time)
+            encoded.count += one.count
+            encoded.bytes_documents += one.size
+            begin = end
+        encoded.documents = documents
 
     def _finish(
         self,

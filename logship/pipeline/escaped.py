@@ -14,7 +14,7 @@ import re
 _REST = "(?s:.*)"
 _ESCAPED_REST = r'[^\\]*+(?:\\"[^\\]*+)*+'
 _QUOTE = r'(?:\\")'
-_RECORD_END = r'\\n","stream":"(?P<_stream>stdout|stderr)","time":"[^"\n]*+"\}'
+_RECORD_END = r'\\n","stream":"(?P<_stream>stdout|stderr)","time":"[^"]*+"\}'
 #: What matters here of a regular expression: escapes, sets, references and flags, quotes.
 _PART = re.compile(r'\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P=|\(\?[aiLmsux-]+\)|"', re.DOTALL)
 #: Escapes that stand for what JSON escapes too, or for a place.

@@ -18,9 +18,10 @@ from typing import Any, Protocol
 import orjson
 
 from logship.pipeline.cells import Cells, Layout, crowded
-from logship.pipeline.columns import Enrich
+from logship.pipeline.columns import Enrich, Field
 from logship.pipeline.escaped import record_pattern
-from logship.pipeline.formats import Messages, RegexFormat
+from logship.pipeline.formats import LEVELS, Messages, RegexFormat
+from logship.pipeline.members import Members, span
 
 _KEPT = 8192
 #: Of the lines of a chunk, so many must be for the short way.
@@ -29,6 +30,9 @@ _ENOUGH = 0.5
 _ENDS = b'\\n","'
 #: Digits of a fraction that Elasticsearch's date_nanos can hold.
 _NANOSECONDS = 9
+#: Of so many lines, so large a part with new combinations of parts says that they do not repeat.
+_TRIAL = 10_000
+_TOO_MANY = 0.3
 
 
 class Scan(Protocol):
@@ -44,6 +48,8 @@ class Taken:
 
     #: Row numbers of the lines left, ascending.
     rest: list[int]
+    #: Where the chunk ends.
+    end: int
     #: Documents, each of one line, and the bytes on disk of their lines.
     count: int
     size: int
@@ -87,31 +93,61 @@ class FastPath:
         enrich: Mapping[str, Enrich],
     ) -> None:
         match = form.spec.match or ""
-        self._pattern = record_pattern(match if form.has_message else f"(?P<message>{match})", start)
-        self._group = {name: place - 1 for name, place in self._pattern.groupindex.items()} if self._pattern else {}
-        self._form = form.spec
-        self._clock = form.clock
+        self._match = match if form.has_message else f"(?P<message>{match})"
+        self._start = start
+        self._form = form
         self._rules = rules
         self._redaction = redaction
         self._constants = constants
         self._key = key
+        self._enrich = enrich
         #: The message is the whole text, so that the other parts are looked at with it.
         self._whole = not form.has_message or (match.startswith("(?P<message>") and match.endswith("(?s:.*))"))
-        self._fields = [(self._group[group], field) for group, field in form.named_fields if group in self._group]
-        self._enrich = enrich
-        self._known = [_Known(field.names, field.cells, self._suspicious) for _, field in self._fields]
-        self._levels = _Known(("log.level", "log.original_level"), form.level, self._suspicious)
         self._seconds: dict[bytes, bytes] = {}
         self._layouts: dict[tuple[object, ...], Layout] = {}
+        self._arrange(apart=False)
+
+    def _arrange(self, *, apart: bool) -> None:
+        """Make the pattern; parts that stand side by side are one, or each apart."""
+        form, pattern = self._form, self._match
+        fields = dict(form.named_fields)
+        single = {name for name, field in form.named_fields if not field.is_bare and not self._enriches(field)}
+        single -= {name for name, _ in form.named_fields if [group for group, _ in form.named_fields].count(name) > 1}
+        found = None if apart else span(pattern, single | {"level"})
+        self._members: Members | None = None
+        if found:
+            converts = [form.level_fields if name == "level" else fields[name].named_cells for name in found.names]
+            names = [one for name in found.names for one in (LEVELS if name == "level" else fields[name].names)]
+            members = Members(found, converts, names, self._constants)
+            others = {
+                one.partition(".")[0]
+                for name, field in fields.items()
+                if name not in found.names
+                for one in field.names
+            }
+            if "level" not in found.names and "level" in form.groups:
+                others.add("log")
+            if members.owned.isdisjoint(others | {"@timestamp", "message", "stream"}):
+                self._members, pattern = members, found.pattern
+        self._pattern = record_pattern(pattern, self._start)
+        self._group = {name: place - 1 for name, place in self._pattern.groupindex.items()} if self._pattern else {}
+        self._fields = [(self._group[group], field) for group, field in form.named_fields if group in self._group]
+        self._known = [_Known(field.names, field.cells, self._suspicious) for _, field in self._fields]
+        self._levels = _Known(LEVELS, form.level, self._suspicious)
+        self._odd_members: set[bytes] = set()
+        self._seen = self._new = 0
+
+    def _enriches(self, field: Field) -> bool:
+        return not self._enrich.keys().isdisjoint(field.names)
 
     @property
     def usable(self) -> bool:
         """Whether events of this form can be taken from their records."""
-        names = [name for known in self._known for name in known.names]
+        names = [name for _, field in self._form.named_fields for name in field.names]
         return (
             {"time", "_stream"} <= self._group.keys()
             and self._group.keys().isdisjoint(("zone", "msecs"))
-            and not self._form.escaped
+            and not self._form.spec.escaped
             and (self._rules is None or self._rules.gated)
             and len(set(names)) == len(names)
             and not any(name.startswith(("error.", "log.level", "message")) for name in names)
@@ -151,7 +187,7 @@ class FastPath:
             return None
         size = edges[-1] - edges[0] - sum(edges[row + 1] - edges[row] for row in rest)
         kept = [row for row in range(len(rows)) if row not in odd] if odd else range(len(rows))
-        return Taken(rest, count - len(rest), size, *_range(columns[0], kept), offsets, pieces, width)
+        return Taken(rest, edges[-1], count - len(rest), size, *_range(columns[0], kept), offsets, pieces, width)
 
     def _columns(self, groups: Sequence[tuple[bytes, ...]]) -> tuple[list[Cells], set[int]]:
         """Return the columns, time first, and the rows that are better left to the long way."""
@@ -159,19 +195,21 @@ class FastPath:
         columns = [self._times(groups, odd)]
         message = groups[self._group["message"]]
         columns.append(Cells("message", message, bare=True))
+        if self._members is not None:
+            columns.append(self._together(self._members, groups[self._group["_members"]], odd))
         if "level" in self._group:
             columns += self._levels.columns(groups[self._group["level"]], odd)
         looked_at: list[bytes] = [b"\0".join(message)]
         for (place, field), known in zip(self._fields, self._known, strict=True):
             values = groups[place]
-            if field.bare(values) and self._enrich.keys().isdisjoint(field.names):
+            if field.bare(values) and not self._enriches(field):
                 columns += [Cells(name, cells, True, b"" in cells) for name, cells in field.bare_columns(values)]
                 looked_at.append(b"\0".join(values))
             else:
                 for cells in known.columns(values, odd):
                     columns += _enriched(cells, self._enrich[cells.name]) if cells.name in self._enrich else [cells]
         self._look(looked_at, len(message), odd)
-        present = [column for column in columns if not column.sparse or any(column.values)]
+        present = [column for column in columns if not (column.bare and column.sparse) or any(column.values)]
         while clash := crowded(present, self._constants):
             for column in clash:
                 odd |= {row for row, value in enumerate(column.values) if not value}
@@ -179,26 +217,58 @@ class FastPath:
                 present[present.index(column)] = replace(column, sparse=False)
         return present, odd
 
+    def _together(self, members: Members, values: Sequence[bytes], odd: set[int]) -> Cells:
+        known = members.known
+        try:
+            cells = list(map(known.__getitem__, values))
+        except KeyError:
+            new = set(values) - known.keys()
+            self._new += len(new)
+            if len(known) + len(new) > _KEPT:
+                known.clear()
+                self._odd_members.clear()
+                new = set(values)
+            for value in new:
+                members.learn(value)
+                if self._suspicious(value):
+                    self._odd_members.add(value)
+            cells = list(map(known.__getitem__, values))
+        self._seen += len(values)
+        if self._seen > _TRIAL and self._new > self._seen * _TOO_MANY:
+            self._arrange(apart=True)
+            raise _UnfitError
+        if self._odd_members:
+            odd |= {row for row, value in enumerate(values) if value in self._odd_members}
+        return Cells("_members", cells, members=True)
+
     def _times(self, groups: Sequence[tuple[bytes, ...]], odd: set[int]) -> Cells:
         known = self._seconds
         stamps = groups[self._group["time"]]
+        try:
+            seconds = list(map(known.__getitem__, stamps))
+        except KeyError:
+            self._learn_seconds(stamps)
+            seconds = list(map(known.__getitem__, stamps))
+        if "fraction" not in self._group:
+            return Cells("@timestamp", seconds, bare=True, behind="Z")
+        fractions = groups[self._group["fraction"]]
+        lengths = set(map(len, fractions))
+        if 0 in lengths:
+            odd |= {row for row, digits in enumerate(fractions) if not digits}
+        if max(lengths) > _NANOSECONDS:
+            raise _UnfitError
+        return Cells("@timestamp", seconds, bare=True, more=fractions, between=".", behind="Z")
+
+    def _learn_seconds(self, stamps: Sequence[bytes]) -> None:
+        known = self._seconds
         if len(known) > _KEPT:
             known.clear()
         for stamp in dict.fromkeys(stamps):
             if stamp not in known:
-                second = self._clock.steady(_text(stamp))
+                second = self._form.clock.steady(_text(stamp))
                 if not second:
                     raise _UnfitError
                 known[stamp] = second.encode()
-        seconds = list(map(known.__getitem__, stamps))
-        if "fraction" not in self._group:
-            return Cells("@timestamp", seconds, bare=True, behind="Z")
-        fractions = groups[self._group["fraction"]]
-        if b"" in fractions:
-            odd |= {row for row, digits in enumerate(fractions) if not digits}
-        if max(map(len, fractions)) > _NANOSECONDS:
-            raise _UnfitError
-        return Cells("@timestamp", seconds, bare=True, more=fractions, between=".", behind="Z")
 
     def _look(self, joined: list[bytes], count: int, odd: set[int]) -> None:
         """Check that the parts are valid inside JSON, and find those that the long way must look at."""
@@ -217,7 +287,9 @@ class FastPath:
         if layout is None:
             if len(self._layouts) > 100:
                 self._layouts.clear()
-            layout = self._layouts[shape] = Layout(columns, {**self._constants, "stream": stream}, self._key)
+            owned = self._members.owned if self._members is not None else frozenset()
+            constants = {name: value for name, value in self._constants.items() if name not in owned}
+            layout = self._layouts[shape] = Layout(columns, {**constants, "stream": stream}, self._key)
         return layout
 
 
@@ -251,10 +323,12 @@ class _Known:
                 self._odd.add(value)
         if self._odd and distinct & self._odd:
             odd |= {row for row, value in enumerate(values) if value in self._odd}
-        return [
-            Cells(name, list(map(cells.__getitem__, values)), sparse=not all(map(cells.__getitem__, distinct)))
-            for name, cells in zip(self.names, self._cells, strict=True)
-        ]
+        columns = []
+        for name, cells in zip(self.names, self._cells, strict=True):
+            there = list(map(cells.__getitem__, distinct))
+            if any(there):
+                columns.append(Cells(name, list(map(cells.__getitem__, values)), sparse=not all(there)))
+        return columns
 
 
 def _left(streams: Sequence[bytes], raw: Sequence[bytes]) -> set[int]:
@@ -273,7 +347,9 @@ def _range(times: Cells, rows: Sequence[int]) -> tuple[str, str, str]:
     found = {times.values[row] for row in rows}
     edges = min(found), max(found), times.values[rows[-1]]
     if times.more is not None:
-        pairs = [(times.values[row], times.more[row]) for row in rows if times.values[row] in edges]
+        pairs = [pair for pair in zip(times.values, times.more, strict=True) if pair[0] in edges]
+        if len(rows) < len(times.values):
+            pairs = [(times.values[row], times.more[row]) for row in rows if times.values[row] in edges]
         edges = (b"%b.%b" % min(pairs), b"%b.%b" % max(pairs), b"%b.%b" % pairs[-1])
     first, last, end = (f"{time.decode()}{times.behind}" for time in edges)
     return first, last, end

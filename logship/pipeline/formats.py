@@ -25,6 +25,8 @@ _LEVELS = {
     "fatal": "critical", "critical": "critical", "crit": "critical", "panic": "critical", "dpanic": "critical",
     "emerg": "critical", "emergency": "critical", "alert": "critical", "f": "critical", "c": "critical",
 }  # fmt: skip
+#: Fields of a level.
+LEVELS = ("log.level", "log.original_level")
 #: Gets a part of a JSON object.
 Get = Callable[[dict[str, Any]], object]
 _WHOLE = re.compile(r"\(\?s:\.[*+]\??\)\)?\??$")
@@ -115,8 +117,13 @@ class RegexFormat:
             for target in ([targets] if isinstance(targets, str) else targets)
         ]
         self._fields = [(index[group], field) for group, field in self.named_fields]
+        self.groups = frozenset(index)
         self.has_message = "message" in index
         self.spec = spec
+
+    def level_fields(self, value: str) -> list[tuple[str, bytes | None]]:
+        """Return the fields that a level's name becomes, as JSON."""
+        return list(zip(LEVELS, self._levels.pair(value), strict=True))
 
     def level(self, value: str) -> tuple[bytes | None, bytes | None]:
         """Return `log.level` of a level's name, and `log.original_level` where it says more, as JSON."""

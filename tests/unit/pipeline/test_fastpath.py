@@ -54,7 +54,7 @@ def documents(chunks, service, *, short):
         lines = unwrap(chunk) if taken is None else unwrap_some(raw, edges, taken.rest)
         if taken is not None and "" in lines.times:
             taken, lines = None, unwrap(chunk)
-        encoded = encoder.encode(joiner.feed(lines, 0), taken)
+        encoded = encoder.encode(joiner.feed(lines, 0), [taken] if taken else [])
         made = encoded.documents
         if taken is not None:
             quick += taken.count
