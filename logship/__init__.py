@@ -1,5 +1,3 @@
 """logship: log pipeline and audit service for self-hosted Dify."""
 
-from importlib.metadata import version
-
-__version__ = version("logship")
+__version__ = "0.1.0"

@@ -63,6 +63,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
             data_path("pipelines") / "redaction.yaml",
             policies=policies(settings),
             key=_installation_key(settings.state_dir),
+            cache=settings.state_dir / "redaction.scan",
         )
         options = settings.ingest
         bell = threading.Event()
@@ -130,7 +131,6 @@ def _tame_collector() -> None:
     Batches are thousands of objects that reference counting frees; looking
     through them for cycles cost some 2 % of the CPU time.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 50, 50)
 

@@ -42,7 +42,7 @@ _NO_DATASET = re.compile(r"[^a-z0-9_.]+")
 class Encoded:
     """Documents of one file's events; the columns are of equal length."""
 
-    #: Action line and document, each with its newline; all in one where some came the short way.
+    #: Action line and document, each with its newline; in pieces where some came the short way.
     documents: list[bytes]
     #: `@timestamp` of each; or the first and last ones, where some came the short way.
     times: list[str]
@@ -191,10 +191,11 @@ class Encoder:
     def _merge(self, encoded: Encoded, events: Events, taken: Sequence[Taken]) -> None:
         if not events.offsets or events.offsets[-1] < taken[-1].offsets[-1]:
             self._last = taken[-1].end_time
-        documents, begin = [], 0
+        documents: list[bytes] = []
+        begin = 0
         for one in taken:
             end = bisect_left(events.offsets, one.end)
-            documents.append(one.merged(events.offsets[begin:end], encoded.documents[begin:end]))
+            documents += one.merged(events.offsets[begin:end], encoded.documents[begin:end])
             encoded.times += (one.first_time, one.last_time)
             encoded.count += one.count
             encoded.bytes_documents += one.size

@@ -62,8 +62,8 @@ class Taken:
     #: Pieces of one document.
     width: int
 
-    def merged(self, offsets: Sequence[int], documents: Sequence[bytes]) -> bytes:
-        """Return all documents in the order of their offsets, with those that came the long way."""
+    def merged(self, offsets: Sequence[int], documents: Sequence[bytes]) -> list[bytes]:
+        """Return the pieces of all documents in the order of their offsets, with those that came the long way."""
         before = []
         for offset, document in zip(offsets, documents, strict=True):
             row = bisect_left(self.offsets, offset)
@@ -71,7 +71,7 @@ class Taken:
                 self.pieces[row * self.width - 1] += document
             else:
                 before.append(document)
-        return b"".join([*before, *self.pieces])
+        return before + self.pieces
 
 
 class _UnfitError(Exception):

@@ -56,7 +56,7 @@ class PatternRule:
 class Redactor:
     """Takes secrets and personal data out of texts; loaded once, used by one thread or many."""
 
-    def __init__(self, book: RuleBook, *, policies: Mapping[str, str], key: bytes) -> None:
+    def __init__(self, book: RuleBook, *, policies: Mapping[str, str], key: bytes, cache: Path | None = None) -> None:
         chosen = effective_policies(book, policies)
         self._key = key
         active = [rule for rule in book.rules if rule.policy is None or chosen[rule.policy] != "keep"]
@@ -75,12 +75,12 @@ class Redactor:
         if chosen["bodies"] != "keep":
             readers["bodies"] = book.bodies.scan
             self._steps.insert(0, ("bodies", bodies.find))
-        self._scanner = Scanner({**scans, **readers, "escapes": book.escapes})
+        self._scanner = Scanner({**scans, **readers, "escapes": book.escapes}, cache)
 
     @classmethod
-    def load(cls, path: Path, *, policies: Mapping[str, str], key: bytes) -> Redactor:
-        """Read the rules; raises PipelineError."""
-        return cls(read_rules(path), policies=policies, key=key)
+    def load(cls, path: Path, *, policies: Mapping[str, str], key: bytes, cache: Path | None = None) -> Redactor:
+        """Read the rules, and what was compiled of them before from the file `cache`; raises PipelineError."""
+        return cls(read_rules(path), policies=policies, key=key, cache=cache)
 
     def suspects(self, texts: Sequence[str]) -> Collection[int]:
         """Return the indexes of texts that may hold a secret: all that `redact` would change, and some more."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import hyperscan
 
@@ -13,19 +16,19 @@ from logship.errors import PipelineError
 class Scanner:
     """Finds texts that any of the patterns matches; may name too many, never too few."""
 
-    def __init__(self, patterns: Mapping[str, Iterable[str]]) -> None:
+    def __init__(self, patterns: Mapping[str, Iterable[str]], cache: Path | None = None) -> None:
+        """
+        Compile the patterns, or take what was compiled before from the file `cache`.
+
+        Raises PipelineError for a pattern that Hyperscan does not take.
+        """
         rules: dict[str, set[str]] = {}
-        for rule, expressions in patterns.items():
-            for expression in expressions:
+        for rule, several in patterns.items():
+            for expression in several:
                 rules.setdefault(expression, set()).add(rule)
         self._rules = [frozenset(names) for names in rules.values()]
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        try:
-            self._database.compile(
-                expressions=[expression.encode() for expression in rules], ids=list(range(len(rules))), flags=0
-            )
-        except hyperscan.error as error:
-            raise PipelineError(f"redaction: a scan pattern cannot be compiled: {error}") from error
+        expressions = [expression.encode() for expression in rules]
+        self._database = _database(expressions) if cache is None else _kept(expressions, cache)
         # Hyperscan gives up the interpreter lock while it scans, and its scratch space is for one scan at a time.
         self._lock = threading.Lock()
 
@@ -70,3 +73,34 @@ class Scanner:
 def _joined(texts: Sequence[str]) -> bytes:
     # Every text stands between two NULs: patterns know the beginning of a text by the one before it.
     return ("\0" + "\0".join(texts) + "\0").encode(errors="surrogatepass")
+
+
+def _database(expressions: Sequence[bytes]) -> hyperscan.Database:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    try:
+        database.compile(expressions=expressions, ids=list(range(len(expressions))), flags=0)
+    except hyperscan.error as error:
+        raise PipelineError(f"redaction: a scan pattern cannot be compiled: {error}") from error
+    return database
+
+
+def _kept(expressions: Sequence[bytes], path: Path) -> hyperscan.Database:
+    """Load what was compiled from the same patterns, which takes a thousandth of the time; else compile and keep it."""
+    key = hashlib.sha256(b"\0".join(expressions)).digest()
+    try:
+        data = path.read_bytes()
+        if data[: len(key)] == key:
+            database = hyperscan.loadb(data[len(key) :], mode=hyperscan.HS_MODE_BLOCK)
+            database.scratch = hyperscan.Scratch(database)
+            return database
+    except (OSError, hyperscan.error):  # not there yet, damaged, or of another kind of processor
+        pass
+    database = _database(expressions)
+    try:
+        unfinished = path.with_suffix(".tmp")
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(key + hyperscan.dumpb(database))
+        unfinished.replace(path)
+    except OSError:  # compiled again at the next start
+        pass
+    return database

@@ -60,7 +60,7 @@ def documents(chunks, service, *, short):
             quick += taken.count
             left = set(taken.rest)
             assert taken.size == sum(len(line) + 1 for row, line in enumerate(raw) if row not in left)
-            lines_of = encoded.documents[0].split(b"\n")[:-1]
+            lines_of = b"".join(encoded.documents).split(b"\n")[:-1]
             made = [b"%b\n%b\n" % pair for pair in zip(*[iter(lines_of)] * 2, strict=True)]
             assert len(made) == encoded.count
             times = [orjson.loads(one.split(b"\n")[1])["@timestamp"] for one in made]
