@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any, Protocol
 
 import orjson
@@ -168,25 +169,29 @@ class FastPath:
         kinds = set(streams) - {b""}
         if len(found) != count or len(kinds) != 1:
             return None
-        left = _left(streams, raw)
-        rows = [row for row in range(count) if row not in left]
-        if len(rows) < count * _ENOUGH:
+        _leave(streams, raw)
+        table = list(compress(found, streams))
+        if len(table) < count * _ENOUGH:
             return None
-        groups = list(zip(*[found[row] for row in rows], strict=True))
+        groups = list(zip(*table, strict=True))
         try:
             columns, odd = self._columns(groups)
         except (_UnfitError, ValueError):
             return None
         (stream,) = kinds
-        offsets = [edges[row] for row in rows]
+        offsets = list(compress(edges, streams))
         pieces, width = self._layout(columns, stream.decode()).fill(orjson.dumps(offsets)[1:-1].split(b","), columns)
         for row in odd:
             pieces[row * width : (row + 1) * width] = [b""] * width
-        rest = sorted(left | {rows[row] for row in odd})
-        if len(rest) == count:
+        kept: Sequence[int] = range(len(table))
+        if odd:
+            kept = [place for place in kept if place not in odd]
+            for row in [row for place, row in enumerate(compress(range(count), streams)) if place in odd]:
+                streams[row] = b""
+        if not kept:
             return None
+        rest = [row for row, stream in enumerate(streams) if not stream]
         size = edges[-1] - edges[0] - sum(edges[row + 1] - edges[row] for row in rest)
-        kept = [row for row in range(len(rows)) if row not in odd] if odd else range(len(rows))
         return Taken(rest, edges[-1], count - len(rest), size, *_range(columns[0], kept), offsets, pieces, width)
 
     def _columns(self, groups: Sequence[tuple[bytes, ...]]) -> tuple[list[Cells], set[int]]:
@@ -331,26 +336,28 @@ class _Known:
         return columns
 
 
-def _left(streams: Sequence[bytes], raw: Sequence[bytes]) -> set[int]:
-    """Return the rows that are for the long way: unlike the others, or with a neighbour that may be a part of them."""
-    left = {len(raw) - 1}
-    for row, stream in enumerate(streams):
-        if not stream:
-            left |= {max(row - 1, 0), row}
-            if _ENDS not in raw[row]:
-                left.add(min(row + 1, len(raw) - 1))
-    return left
+def _leave(streams: list[bytes], raw: Sequence[bytes]) -> None:
+    """Blank the rows that are for the long way: unlike the others, or with a neighbour that may be a part of them."""
+    for row in [row for row, stream in enumerate(streams) if not stream]:
+        if row:
+            streams[row - 1] = b""
+        if row + 1 < len(raw) and _ENDS not in raw[row]:
+            streams[row + 1] = b""
+    streams[-1] = b""  # it may go on in the next chunk
 
 
 def _range(times: Cells, rows: Sequence[int]) -> tuple[str, str, str]:
     """Return the first time of some rows, the last time, and that of the last row."""
-    found = {times.values[row] for row in rows}
-    edges = min(found), max(found), times.values[rows[-1]]
-    if times.more is not None:
-        pairs = [pair for pair in zip(times.values, times.more, strict=True) if pair[0] in edges]
-        if len(rows) < len(times.values):
-            pairs = [(times.values[row], times.more[row]) for row in rows if times.values[row] in edges]
-        edges = (b"%b.%b" % min(pairs), b"%b.%b" % max(pairs), b"%b.%b" % pairs[-1])
+    values, more = times.values, times.more
+    if len(rows) < len(values):
+        values = [values[row] for row in rows]
+        more = [more[row] for row in rows] if more is not None else None
+    edges = min(values), max(values), values[-1]
+    if more is not None:
+        low, high = edges[:2]
+        smallest = min([digits for value, digits in zip(values, more, strict=True) if value == low])
+        largest = max([digits for value, digits in zip(values, more, strict=True) if value == high])
+        edges = b"%b.%b" % (low, smallest), b"%b.%b" % (high, largest), b"%b.%b" % (values[-1], more[-1])
     first, last, end = (f"{time.decode()}{times.behind}" for time in edges)
     return first, last, end
 
