@@ -189,7 +189,7 @@ class Encoder:
         return encoded
 
     def _merge(self, encoded: Encoded, events: Events, taken: Sequence[Taken]) -> None:
-        if not events.offsets or events.offsets[-1] < taken[-1].offsets[-1]:
+        if not events.offsets or events.offsets[-1] < taken[-1].last_offset:
             self._last = taken[-1].end_time
         documents: list[bytes] = []
         begin = 0

@@ -54,6 +54,19 @@ def _translated(part: str) -> str | None:
     return part.replace('"', r"\\") if part.startswith("[^") else None
 
 
+#: A group of hexadecimal digits before a space.
+_HEX = re.compile(r"\(\?P<(\w+)>\[0-9a-f\](\{\d+,\d+\})\+?\) ")
+
+
+def hexadecimal(form: str) -> tuple[str, list[str]]:
+    """
+    Return a form whose groups of hexadecimal digits take any text up to the space, and their names.
+
+    To look for one character is quick, to look for sixteen is not; what was found is checked all at once.
+    """
+    return _HEX.sub(r"(?P<\1>[^ ]\2+) ", form), [found[1] for found in _HEX.finditer(form)]
+
+
 def record_pattern(form: str, start: str = "") -> re.Pattern[bytes] | None:
     """
     Return a pattern for `findall` on a Docker json-file, one match a line.

@@ -10,17 +10,16 @@ all had been. Both ways give the same documents.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
+from itertools import compress, pairwise
 from typing import Any, Protocol
 
 import orjson
 
 from logship.pipeline.cells import Cells, Layout, crowded
 from logship.pipeline.columns import Enrich, Field
-from logship.pipeline.escaped import record_pattern
+from logship.pipeline.escaped import hexadecimal, record_pattern
 from logship.pipeline.formats import LEVELS, Messages, RegexFormat
 from logship.pipeline.members import Members, span
 
@@ -58,21 +57,14 @@ class Taken:
     last_time: str
     #: Time of the last document.
     end_time: str
-    offsets: list[int]
-    pieces: list[bytes]
-    #: Pieces of one document.
-    width: int
+    #: Where the last document's line begins.
+    last_offset: int
+    #: Runs of documents, and where the first line of each begins.
+    runs: list[tuple[int, bytes]]
 
     def merged(self, offsets: Sequence[int], documents: Sequence[bytes]) -> list[bytes]:
-        """Return the pieces of all documents in the order of their offsets, with those that came the long way."""
-        before = []
-        for offset, document in zip(offsets, documents, strict=True):
-            row = bisect_left(self.offsets, offset)
-            if row:
-                self.pieces[row * self.width - 1] += document
-            else:
-                before.append(document)
-        return before + self.pieces
+        """Return all documents in the order of their offsets, with those that came the long way."""
+        return [run for _, run in sorted([*self.runs, *zip(offsets, documents, strict=True)])]
 
 
 class _UnfitError(Exception):
@@ -130,6 +122,7 @@ class FastPath:
                 others.add("log")
             if members.owned.isdisjoint(others | {"@timestamp", "message", "stream"}):
                 self._members, pattern = members, found.pattern
+        pattern, self._hexadecimal = hexadecimal(pattern)
         self._pattern = record_pattern(pattern, self._start)
         self._group = {name: place - 1 for name, place in self._pattern.groupindex.items()} if self._pattern else {}
         self._fields = [(self._group[group], field) for group, field in form.named_fields if group in self._group]
@@ -181,18 +174,25 @@ class FastPath:
         (stream,) = kinds
         offsets = list(compress(edges, streams))
         pieces, width = self._layout(columns, stream.decode()).fill(orjson.dumps(offsets)[1:-1].split(b","), columns)
-        for row in odd:
-            pieces[row * width : (row + 1) * width] = [b""] * width
+        rest = [row for row, stream in enumerate(streams) if not stream]
+        # Places between documents whose lines are not neighbours.
+        cuts = {row - number for number, row in enumerate(rest)} | odd | {place + 1 for place in odd} | {0, len(table)}
+        ends = sorted(cuts)
+        runs = [
+            (offsets[begin], b"".join(pieces[begin * width : end * width]))
+            for begin, end in pairwise(ends)
+            if begin not in odd
+        ]
         kept: Sequence[int] = range(len(table))
         if odd:
             kept = [place for place in kept if place not in odd]
-            for row in [row for place, row in enumerate(compress(range(count), streams)) if place in odd]:
-                streams[row] = b""
+            rows = list(compress(range(count), streams))
+            rest = sorted([*rest, *[rows[place] for place in odd]])
         if not kept:
             return None
-        rest = [row for row, stream in enumerate(streams) if not stream]
         size = edges[-1] - edges[0] - sum(edges[row + 1] - edges[row] for row in rest)
-        return Taken(rest, edges[-1], count - len(rest), size, *_range(columns[0], kept), offsets, pieces, width)
+        times = _range(columns[0], kept)
+        return Taken(rest, edges[-1], count - len(rest), size, *times, offsets[kept[-1]], runs)
 
     def _columns(self, groups: Sequence[tuple[bytes, ...]]) -> tuple[list[Cells], set[int]]:
         """Return the columns, time first, and the rows that are better left to the long way."""
@@ -205,16 +205,22 @@ class FastPath:
         if "level" in self._group:
             columns += self._levels.columns(groups[self._group["level"]], odd)
         looked_at: list[bytes] = [b"\0".join(message)]
+        ids = {self._group[name] for name in self._hexadecimal}
+        for place in ids:
+            _check_hexadecimal(groups[place])
         for (place, field), known in zip(self._fields, self._known, strict=True):
             values = groups[place]
             if field.bare(values) and not self._enriches(field):
                 columns += [Cells(name, cells, True, b"" in cells) for name, cells in field.bare_columns(values)]
-                looked_at.append(b"\0".join(values))
+                if place not in ids:
+                    looked_at.append(b"\0".join(values))
+            elif field.are_numbers(values):
+                columns.append(Cells(field.names[0], values, sparse=b"" in values))
             else:
                 for cells in known.columns(values, odd):
                     columns += _enriched(cells, self._enrich[cells.name]) if cells.name in self._enrich else [cells]
         self._look(looked_at, len(message), odd)
-        present = [column for column in columns if not (column.bare and column.sparse) or any(column.values)]
+        present = [column for column in columns if not column.sparse or any(column.values)]
         while clash := crowded(present, self._constants):
             for column in clash:
                 odd |= {row for row, value in enumerate(column.values) if not value}
@@ -366,6 +372,14 @@ def _enriched(cells: Cells, enrich: Enrich) -> Iterator[Cells]:
     for name, column in enrich([value or None for value in cells.values]):
         values = [value or b"" for value in column]
         yield Cells(name, values, sparse=b"" in values)
+
+
+def _check_hexadecimal(values: Sequence[bytes]) -> None:
+    """Raise ValueError or _UnfitError if there is anything but digits from 0 to f."""
+    digits = b"".join(values)
+    bytes.fromhex(digits.decode() + "0" * (len(digits) % 2))
+    if digits and not (digits.isalnum() and digits == digits.lower()):
+        raise _UnfitError
 
 
 def _text(value: bytes) -> str:

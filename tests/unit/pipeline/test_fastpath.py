@@ -162,3 +162,11 @@ def test_what_cannot_be_told_from_the_record_is_left_to_the_long_way(pattern):
     """A pattern whose escaped form is not certain has none."""
     assert escaped(pattern) is None
     assert record_pattern(pattern) is None
+
+
+@pytest.mark.parametrize("trace", ["no-trace-id-here", "ABCDEF0123456789", "0123456789abcdeg", "0123456789é"])
+def test_what_stands_where_an_id_should_is_no_id(trace):
+    """Text that is not hexadecimal digits is not taken for the id of a trace."""
+    odd = b"".join(record(usual(number, trace=trace)) for number in range(5))
+    long, short, _ = both([LEARN, LEARN + odd + LEARN, LEARN])
+    assert short == long
