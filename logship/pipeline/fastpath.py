@@ -344,11 +344,14 @@ class _Known:
 
 def _leave(streams: list[bytes], raw: Sequence[bytes]) -> None:
     """Blank the rows that are for the long way: unlike the others, or with a neighbour that may be a part of them."""
-    for row in [row for row, stream in enumerate(streams) if not stream]:
-        if row:
-            streams[row - 1] = b""
-        if row + 1 < len(raw) and _ENDS not in raw[row]:
-            streams[row + 1] = b""
+    split = False
+    for row, stream in enumerate(list(streams)):
+        if not stream:
+            streams[max(row - 1, 0)] = b""
+            split = split or _ENDS not in raw[row]
+        elif split:  # the end of a line that was split
+            streams[row] = b""
+            split = False
     streams[-1] = b""  # it may go on in the next chunk
 
 

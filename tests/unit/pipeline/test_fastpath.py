@@ -119,7 +119,7 @@ LINES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.lists(LINES, min_size=1, max_size=40), min_size=1, max_size=4))
 def test_any_lines_give_the_same_documents_both_ways(groups):
     """Whatever lies between usual lines, both ways give the same documents."""
