@@ -23,7 +23,7 @@ from logship.pipeline.escaped import hexadecimal, record_pattern
 from logship.pipeline.formats import LEVELS, Messages, RegexFormat
 from logship.pipeline.members import Members, span
 
-_KEPT = 8192
+_KEPT = 4096
 #: Of the lines of a chunk, so many must be for the short way.
 _ENOUGH = 0.5
 #: In the record of a line that does not go on in the next record.
