@@ -12,7 +12,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from bench import idle
+from bench import delivery, idle
 from bench.corpus import write_docker
 from bench.peers import rsyslog
 from bench.runs import Figure, agent, measured, reference
@@ -95,12 +95,16 @@ def main() -> None:
     )
     parser.add_argument("--long", action="store_true", help="also a file ten times as long: is memory flat?")
     parser.add_argument("--idle", action="store_true", help="instead: an agent that idles, and cost by lines")
+    parser.add_argument("--delivery", action="store_true", help="instead: delivery alone")
+    parser.add_argument("--url", default="", help="with --delivery: also to this Elasticsearch, which is written to")
     parser.add_argument("--readme", action="store_true", help="also write the table into README.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="logship-bench-") as name:
         folder = Path(name)
         if options.idle:
             mark, text = "bench idle", idle.report(folder, options.lines or 400_000)
+        elif options.delivery:
+            mark, text = "bench delivery", delivery.report(folder, options.lines or 400_000, options.url)
         else:
             options.lines = options.lines or 1_000_000
             table = _HEAD + api(folder, options) + (formats(folder, options) if options.formats else [])
