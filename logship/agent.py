@@ -23,6 +23,7 @@ from logship.errors import AccountingError, DeliveryError, LedgerDamaged, Logshi
 from logship.ingest import Ingest
 from logship.ledger import rejects
 from logship.ledger.ledger import Ledger
+from logship.ledger.retire import retire
 from logship.ledger.status import status
 from logship.model import StoredBatch
 from logship.report import DATASET, Reporter
@@ -230,6 +231,7 @@ class Agent:
                 if self._reporter:
                     self._reporter.step()
                 self.ledger.prune(archive=archive)
+                retire(self.ledger)
             except LedgerDamaged:
                 raise
             except LogshipError as error:

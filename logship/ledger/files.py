@@ -83,7 +83,9 @@ def insert_file(
     position: int,
 ) -> FileRow:
     """Insert a generation under its key, numbered when an earlier one has the same."""
-    name, number = key, 1
+    spent = connection.execute("SELECT number FROM spent WHERE key = ?", (bytes.fromhex(key),)).fetchone()
+    number = spent[0] + 1 if spent else 1
+    name = f"{key}.{number}" if spent else key
     while connection.execute("SELECT 1 FROM file WHERE key = ?", (name,)).fetchone():
         number += 1
         name = f"{key}.{number}"

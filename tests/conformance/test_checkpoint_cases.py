@@ -11,9 +11,11 @@ import pytest
 from conformance.harness import delivered, lines, mounted, until
 from crash.agent import AgentProcess
 
+from logship.config.settings import FileSource
 from logship.errors import LedgerError, LedgerLocked
 from logship.ledger.ledger import Ledger
 from logship.ledger.recovery import recoveries
+from logship.ledger.retire import retire
 
 HERE = Path(__file__).parent
 LINE = "2026-01-02 03:04:05.678 INFO [T] [a.py:1]  - {}\n"
@@ -279,3 +281,72 @@ def test_case_069_a_ledger_that_is_a_link_or_belongs_to_another_user_is_refused(
     os.chown(path, os.geteuid(), os.getegid())
     site.run()
     site.check(["line"])
+
+
+def test_case_055_what_is_known_of_a_vanished_file_outlives_a_miss_and_goes_at_last(site):
+    """
+    A file that cannot be found for a moment keeps its position; rows of vanished files go when there are newer ones.
+
+    In spirit: the oldest go by number, beyond a thousand, not by age.
+    """
+    aside = site.folder / "aside"
+    with site.agent() as agent:
+        site.write("app.log", "one\n")
+        agent.settle()
+        (site.logs / "app.log").rename(aside)
+        agent.poll(5.0)
+        aside.rename(site.logs / "app.log")
+        site.write("app.log", "two\n")
+        agent.settle()
+        assert 1 == len(site.books().files)
+        for number in range(30):
+            site.write(f"f{number}.log", f"{number}\n")
+        agent.settle()
+        for number in range(30):
+            (site.logs / f"f{number}.log").unlink()
+        agent.rest()
+        courier = agent.courier(site.folder / "out.ndjson")
+        while courier.step():
+            pass
+        documents = site.documents()
+        agent.ledger.prune(archive=False)
+        assert 25 == retire(agent.ledger, keep=5)
+    books = site.books()
+    assert books.closes, books.problems
+    assert len(documents) == books.documents
+    assert [*["ended"] * 5, "gone", "open"] == sorted(file.state for file in books.files)
+
+
+FILES = 600
+
+
+def test_case_074_many_files_that_live_shortly_leave_little(site):
+    """
+    Files are written, read, delivered and deleted: what 100,000 of them leave in the ledger is less than 10 MB.
+
+    In spirit: two times 600 files of one service; what the second 600 add is multiplied.
+    """
+    sizes = []
+    with site.agent(FileSource(path=f"{site.logs}/*.log", service="web")) as agent:
+        courier = agent.courier(site.folder / "out.ndjson")
+        for turn in range(2):
+            for start in range(0, FILES, 100):
+                names = [f"{turn}-{start + number}.log" for number in range(100)]
+                for name in names:
+                    site.write(name, LINE.format(name))
+                agent.poll()
+                for name in names:
+                    (site.logs / name).unlink()
+                agent.rest()
+                while courier.step():
+                    pass
+                agent.ledger.prune(archive=False)
+                retire(agent.ledger, keep=100)
+            packed = site.folder / f"packed{turn}"
+            agent.ledger.connection.execute("VACUUM INTO ?", (str(packed),))
+            sizes.append(packed.stat().st_size)
+        assert 121 >= len(site.books().files)
+    assert 2 * FILES == len(set(delivered(site.folder / "out.ndjson")))
+    books = site.books()
+    assert (True, 2 * FILES, 0) == (books.closes, books.documents, books.gaps)
+    assert 10_000_000 > sizes[0] + (sizes[1] - sizes[0]) * 100_000 / FILES

@@ -113,3 +113,20 @@ def test_case_025_runs_of_nul_bytes_are_passed_over_and_counted(site):
     counted = sum(document.body["log"].get("nul_bytes", 0) for document in site.documents())
     (file,) = site.books().files
     assert 2 * hole + 5100 == counted + file.bytes_skipped
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f"])
+def test_case_023_a_byte_that_is_no_utf_8_is_replaced_and_the_line_is_there(site, bad):
+    """
+    Invalid UTF-8 within a line: replaced by U+FFFD, the rest of the line and its neighbours are as they were.
+
+    In spirit: the raw bytes are not kept beside it.
+    """
+    with (site.logs / "app.log").open("wb") as file:
+        file.write(b"before\nna" + bad + b" ve\nafter\n")
+    site.run()
+    before, text, after = site.messages()
+    assert ("before", "after") == (before, after)
+    assert ("na", " ve") == (text[:2], text[-3:])
+    assert {"\ufffd"} == set(text[2:-3])
+    site.check_books()
