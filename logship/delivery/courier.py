@@ -163,6 +163,14 @@ class Courier:
             busy = self.step()
             if self.pause or not busy:
                 self._wait(self.pause or self._idle)
+        self._land()
+
+    def _land(self) -> None:
+        """Settle what is under way already, and send nothing more."""
+        self.pause = 0.0
+        while self._pending and self._pending[0].attempt is not None and not self.pause:
+            self.window = 0
+            self.step()
 
     def drain(self, deadline: float) -> bool:
         """

@@ -267,6 +267,23 @@ def test_several_batches_are_under_way_and_settled_in_order(ledger):
     assert (reached, one.step()) == (seqs, False)
 
 
+def test_what_is_under_way_at_a_stop_is_settled(ledger):
+    """A stop that comes while three requests wait for their answers loses none of these, and sends no fourth."""
+    file = register(ledger)
+    seqs = [commit(ledger, file, start=start) for start in (0, 2, 4, 6)]
+    stop = threading.Event()
+    sink = Patient()
+    send = sink.send
+
+    def stopping(batch, only):
+        stop.set()
+        return send(batch, only)
+
+    sink.send = stopping
+    courier(ledger, sink, stop=stop).run()
+    assert (cursor(ledger)[0], len(sink.calls)) == (seqs[2], 3)
+
+
 def test_the_cursor_waits_for_the_oldest_of_several(ledger):
     """While the oldest batch has no outcome the cursor stays before it, whatever became of later ones."""
     file = register(ledger)
