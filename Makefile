@@ -4,6 +4,7 @@
 # make conformance  the published cases of log shippers, one by one, with result and time
 # make generate  write what is made of tables: index templates, fields, dashboards, searches
 # make pictures  draw the dashboards in docs/dashboards, of the answers of a real Elasticsearch
+# make soak    1,000 random kills with rotation and outages (KILLS=1000); the seed is printed
 # make lint    ruff, mypy, and a docstring for every test
 # make lock    resolve the dependencies again, with hashes
 # make wheel   build dist/*.whl
@@ -14,7 +15,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit bench conformance generate pictures lint lock wheel tools clean
+.PHONY: help demo test unit bench soak conformance generate pictures lint lock wheel tools clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -57,6 +58,9 @@ unit: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
+
+soak: $(VENV)/.dev tools
+	LOGSHIP_TEST_KILLS=$(or $(KILLS),1000) nice $(BIN)/python -m pytest -s $(PYTEST_OPTIONS) tests/crash
 
 conformance: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m conformance.board

@@ -104,7 +104,7 @@ class Proxy:
 
 
 def _message(connection: socket.socket) -> bytes:
-    """Read one HTTP message with a Content-Length; nothing when the other side has ended."""
+    """Read one HTTP message with a Content-Length, or in chunks; nothing when the other side has ended."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = connection.recv(65536)
@@ -112,6 +112,13 @@ def _message(connection: socket.socket) -> bytes:
             return b""
         data += more
     head, _, body = data.partition(b"\r\n\r\n")
+    if b"\r\ntransfer-encoding: chunked" in head.lower():
+        while not data.endswith(b"\r\n0\r\n\r\n"):
+            more = connection.recv(65536)
+            if not more:
+                break
+            data += more
+        return data
     lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     missing = (int(lengths[0].split(b":")[1]) if lengths else 0) - len(body)
     parts = [data]
