@@ -31,8 +31,8 @@ def through_proxy(elasticsearch, proxy, namespace):
 
 def there(client, namespace) -> dict[str, dict]:
     """Return the documents of all of a namespace's data streams, by id."""
-    client.request("POST", f"/logs-*-{namespace}/_refresh")
-    answer = client.request("GET", f"/logs-*-{namespace}/_search?size=10000").json()
+    client.request("POST", f"/logs-dify.*-{namespace}/_refresh")
+    answer = client.request("GET", f"/logs-dify.*-{namespace}/_search?size=10000").json()
     return {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
 
 

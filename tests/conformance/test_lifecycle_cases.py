@@ -1,7 +1,24 @@
 """Group L: lifecycle and resources."""
 
+import signal
+import sqlite3
+from collections import Counter
+
+import pytest
 from conformance.harness import delivered, lines, until
 from conformance.test_checkpoint_cases import committed, process, stamped, texts
+from conformance.test_elastic_cases import there
+from recovery.service import Service
+
+
+@pytest.fixture
+def service(tmp_path):
+    """Give an agent with a configuration file, in a process of its own, that is ended whatever happens."""
+    folder = tmp_path / "service"
+    folder.mkdir()
+    made = Service(folder)
+    yield made
+    made.close()
 
 
 def test_case_114_a_stop_delivers_what_was_read_and_says_so(site):
@@ -60,3 +77,55 @@ def test_case_118_five_hundred_files_at_once_are_all_kept_up_with(site):
             assert {0} == set(agent.tailer.lag().values())
         agent.settle()
     site.check(*written.values())
+
+
+def test_case_115_a_bad_configuration_is_refused_and_a_good_one_costs_no_line(service):
+    """SIGHUP with a bad configuration: the old one stays and the error is said; with a good one: no line is lost."""
+    service.configure()
+    service.start()
+    log = service.logs / "a.log"
+    written = stamped("line", 300)
+    for number, more in enumerate(["ingest: {scan_seconds: soon}\n", "labels: {round: good}\n"]):
+        with log.open("a") as file:
+            file.writelines(written[number * 100 : number * 100 + 100])
+        service.configure(more)
+        service.signal(signal.SIGHUP)
+        assert "RELOADING=1" in service.told()
+        assert "READY=1" in service.told()
+    with log.open("a") as file:
+        file.writelines(written[200:])
+    until(lambda: sum(service.messages().values()) >= 300)
+    assert 0 == service.stop()
+    assert Counter(texts(written)) == service.messages()
+    (said,) = service.log("configuration not applied; the one before goes on")
+    assert "scan_seconds" in said["reason"]
+    assert service.log("configuration read; the agent begins anew with it")
+
+
+def test_case_116_a_damaged_record_of_the_buffer_is_passed_and_nothing_waits_for_it(
+    service, elasticsearch, elasticsearch_url, namespace
+):
+    """
+    A batch in the ledger does not fit its checksum: it is put aside, all others are delivered, and its lines too.
+
+    Its lines are made again of their file, which is still there.
+    """
+    service.configure(f"namespace: {namespace}\nelasticsearch: {{hosts: ['http://127.0.0.1:1']}}\n")
+    written = stamped("line", 100)
+    service.start()
+    (service.logs / "a.log").write_text("".join(written[:50]))
+    until(lambda: sum(service.messages().values()) == 50)
+    (service.logs / "b.log").write_text("".join(written[50:]))
+    until(lambda: sum(service.messages().values()) == 100)
+    service.stop()
+    with sqlite3.connect(service.state / "ledger.db") as connection:
+        seq, body = connection.execute("SELECT seq, body FROM batch ORDER BY seq LIMIT 1").fetchone()
+        damaged = bytearray(body)
+        damaged[len(body) // 2] ^= 0xFF
+        connection.execute("UPDATE batch SET body = ? WHERE seq = ?", (bytes(damaged), seq))
+    connection.close()
+    service.configure(f"namespace: {namespace}\nelasticsearch: {{hosts: ['{elasticsearch_url}']}}\n")
+    service.start()
+    until(lambda: len(there(elasticsearch, namespace)) >= 100)
+    assert 0 == service.stop()
+    assert texts(written) == sorted(body["message"] for body in there(elasticsearch, namespace).values())
