@@ -11,7 +11,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 
 import structlog
@@ -20,9 +19,10 @@ from logship.errors import LedgerDamaged, LedgerError
 from logship.ledger.ledger import Ledger
 from logship.lines.envelope import cut, unwrap, unwrap_some
 from logship.lines.join import Joiner, together
+from logship.lines.rows import keep_only, pick, skip
 from logship.model import Batch, Chunk, Events, FileRef, Lines, Progress
 from logship.pipeline.encoder import Encoder
-from logship.pipeline.fastpath import Taken
+from logship.pipeline.taken import Taken
 from logship.sources.tailer import Tailer
 
 log = structlog.get_logger()
@@ -219,7 +219,7 @@ class Ingest:
         if taken is not None and "" in lines.times:  # what has no stamp gets that of the event before
             taken, lines = None, unwrap(chunk)
         if file.resume:
-            _skip(lines, file.resume)
+            skip(lines, file.resume)
             if chunk.offset + chunk.span >= max(file.resume.values()):
                 file.resume = {}
         counts.setdefault(chunk.file.id, _Counts())
@@ -246,8 +246,8 @@ class Ingest:
         """Give the first lines of a file to the events that were open when the one before it was rotated away."""
         self._settle_lent(file, before, counts)
         while rows := [row for row in before.joiner.goes_on(lines) if lines.streams[row] not in file.own]:
-            given, taken = _pick(lines, rows), set(rows)
-            _keep(lines, [row for row in range(len(lines.texts)) if row not in taken])
+            given, taken = pick(lines, rows), set(rows)
+            keep_only(lines, [row for row in range(len(lines.texts)) if row not in taken])
             self._add(before, before.joiner.feed(given, now), datasets, counts)
             within = before.joiner.pending()
             for offset, end, stream in zip(given.offsets, given.ends, given.streams, strict=True):
@@ -376,26 +376,3 @@ class Ingest:
             file.ref.id, position, done, file.read, tail, count.lines, count.events, count.bytes_documents,
             count.bytes_dropped, count.bytes_skipped, count.dropped, count.unparsed,
         )  # fmt: skip
-
-
-def _skip(lines: Lines, resume: dict[str, int]) -> None:
-    """Take out the lines that an earlier run had accounted for."""
-    keep = [row for row, stream in enumerate(lines.streams) if lines.offsets[row] >= resume.get(stream, 0)]
-    if len(keep) < len(lines.texts):
-        _keep(lines, keep)
-
-
-def _keep(lines: Lines, keep: list[int]) -> None:
-    """Take out all lines but some."""
-    lines.extra = {new: lines.extra[old] for new, old in enumerate(keep) if old in lines.extra}
-    lines.partial = [lines.partial[row] for row in keep] if lines.partial else []
-    for name in ("offsets", "ends", "texts", "times", "streams"):
-        column = getattr(lines, name)
-        setattr(lines, name, [column[row] for row in keep])
-
-
-def _pick(lines: Lines, rows: list[int]) -> Lines:
-    """Return some of the lines."""
-    picked = copy(lines)
-    _keep(picked, rows)
-    return picked

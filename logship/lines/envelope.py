@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
+from operator import add
 from typing import Any
 
 import orjson
@@ -37,7 +38,8 @@ def cut(chunk: Chunk) -> tuple[list[bytes], list[int]]:
     raw = chunk.data.split(b"\n")
     if not raw[-1]:
         raw.pop()
-    edges = list(accumulate([len(line) + 1 for line in raw], initial=chunk.offset))
+    ends = accumulate(map(len, raw), initial=chunk.offset)
+    edges = list(map(add, ends, range(len(raw) + 1)))  # and a newline each
     edges[-1] = chunk.offset + chunk.span  # a cut line is longer on disk; the last line of a file may lack its newline
     return raw, edges
 
@@ -58,9 +60,7 @@ def unwrap(chunk: Chunk) -> Lines:
         lines = _cri(lines)
     _colourless(lines, chunk.data)
     if chunk.original_length is not None:
-        lines.extra.setdefault(0, {}).update(
-            {"log.flags": ["truncated"], "log.original_length": chunk.original_length}
-        )
+        lines.extra.setdefault(0, {}).update({"log.flags": ["truncated"], "log.original_length": chunk.original_length})
     return lines
 
 

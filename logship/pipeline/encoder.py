@@ -24,9 +24,10 @@ from logship.pipeline.clean import Beside, Redaction, clean
 from logship.pipeline.columns import Column, Enrich, dumps
 from logship.pipeline.columns import texts as texts_of
 from logship.pipeline.dropping import Drops
-from logship.pipeline.fastpath import FastPath, Taken
+from logship.pipeline.fastpath import FastPath
 from logship.pipeline.formats import JsonFormat, Messages, Parsed, RegexFormat
 from logship.pipeline.spec import PipelineSpec
+from logship.pipeline.taken import Taken
 from logship.pipeline.template import Templates, merge, put
 
 KeepOriginal = Literal["never", "unparsed", "always"]

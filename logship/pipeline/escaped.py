@@ -78,4 +78,5 @@ def record_pattern(form: str, start: str = "") -> re.Pattern[bytes] | None:
     body, begin = escaped(form), escaped(start)
     if body is None or begin is None:
         return None
-    return re.compile(rf'(?:\{{"log":"(?={begin}){body}{_RECORD_END}|[^\n]*+)\n'.encode(), re.ASCII)
+    ahead = f"(?={begin})" if begin else ""
+    return re.compile(rf'(?:\{{"log":"{ahead}{body}{_RECORD_END}|[^\n]*+)\n'.encode(), re.ASCII)

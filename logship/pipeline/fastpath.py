@@ -10,8 +10,9 @@ all had been. Both ways give the same documents.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import compress, pairwise
 from typing import Any, Protocol
 
@@ -22,12 +23,11 @@ from logship.pipeline.columns import Enrich, Field
 from logship.pipeline.escaped import hexadecimal, record_pattern
 from logship.pipeline.formats import LEVELS, Messages, RegexFormat
 from logship.pipeline.members import Members, span
+from logship.pipeline.taken import Taken, leave, time_range
 
 _KEPT = 4096
 #: Of the lines of a chunk, so many must be for the short way.
 _ENOUGH = 0.5
-#: In the record of a line that does not go on in the next record.
-_ENDS = b'\\n","'
 #: Digits of a fraction that Elasticsearch's date_nanos can hold.
 _NANOSECONDS = 9
 #: Of so many lines, so large a part with new combinations of parts says that they do not repeat.
@@ -35,36 +35,18 @@ _TRIAL = 10_000
 _TOO_MANY = 0.3
 
 
+#: A form that begins with its time, and the plain text that follows.
+_AFTER_TIME = re.compile(r"\(\?P<time>(?:\\.|\[(?:\\.|[^\]])*\]|[^\\()\[\]])*\)((?:\\[^\w]|[^\\()\[\]|?*+{}.^$])*)")
+
+#: What looks further than the characters it takes.
+_BEYOND = re.compile(r"\$|\\[ZbB]|\(\?[=!<]")
+
+
 class Scan(Protocol):
     """Looks at many texts at once."""
 
     def hits(self, data: bytes) -> list[int]:
         """Return which of the texts match, ascending; a NUL stands before, between and after them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What of a chunk's lines became documents, and which lines are left."""
-
-    #: Row numbers of the lines left, ascending.
-    rest: list[int]
-    #: Where the chunk ends.
-    end: int
-    #: Documents, each of one line, and the bytes on disk of their lines.
-    count: int
-    size: int
-    first_time: str
-    last_time: str
-    #: Time of the last document.
-    end_time: str
-    #: Where the last document's line begins.
-    last_offset: int
-    #: Runs of documents, and where the first line of each begins.
-    runs: list[tuple[int, bytes]]
-
-    def merged(self, offsets: Sequence[int], documents: Sequence[bytes]) -> list[bytes]:
-        """Return all documents in the order of their offsets, with those that came the long way."""
-        return [run for _, run in sorted([*self.runs, *zip(offsets, documents, strict=True)])]
 
 
 class _UnfitError(Exception):
@@ -123,7 +105,12 @@ class FastPath:
             if members.owned.isdisjoint(others | {"@timestamp", "message", "stream"}):
                 self._members, pattern = members, found.pattern
         pattern, self._hexadecimal = hexadecimal(pattern)
-        self._pattern = record_pattern(pattern, self._start)
+        # What begins an event is known from its first characters: the stamp and the text after it, where that is all.
+        after = _AFTER_TIME.match(pattern)
+        early = bool(after and self._start) and not _BEYOND.search(self._start)
+        self._begins = re.compile(self._start, re.ASCII).match if early else None
+        self._after_time = re.sub(r"\\(.)", r"\1", after[1]) if after else ""
+        self._pattern = record_pattern(pattern, "" if self._begins else self._start)
         self._group = {name: place - 1 for name, place in self._pattern.groupindex.items()} if self._pattern else {}
         self._fields = [(self._group[group], field) for group, field in form.named_fields if group in self._group]
         self._known = [_Known(field.names, field.cells, self._suspicious) for _, field in self._fields]
@@ -162,7 +149,7 @@ class FastPath:
         kinds = set(streams) - {b""}
         if len(found) != count or len(kinds) != 1:
             return None
-        _leave(streams, raw)
+        leave(streams, raw)
         table = list(compress(found, streams))
         if len(table) < count * _ENOUGH:
             return None
@@ -191,7 +178,7 @@ class FastPath:
         if not kept:
             return None
         size = edges[-1] - edges[0] - sum(edges[row + 1] - edges[row] for row in rest)
-        times = _range(columns[0], kept)
+        times = time_range(columns[0], kept)
         return Taken(rest, edges[-1], count - len(rest), size, *times, offsets[kept[-1]], runs)
 
     def _columns(self, groups: Sequence[tuple[bytes, ...]]) -> tuple[list[Cells], set[int]]:
@@ -276,8 +263,9 @@ class FastPath:
             known.clear()
         for stamp in dict.fromkeys(stamps):
             if stamp not in known:
-                second = self._form.clock.steady(_text(stamp))
-                if not second:
+                text = _text(stamp)
+                second = self._form.clock.steady(text)
+                if not second or (self._begins and not self._begins(text + self._after_time)):
                     raise _UnfitError
                 known[stamp] = second.encode()
 
@@ -340,35 +328,6 @@ class _Known:
             if any(there):
                 columns.append(Cells(name, list(map(cells.__getitem__, values)), sparse=not all(there)))
         return columns
-
-
-def _leave(streams: list[bytes], raw: Sequence[bytes]) -> None:
-    """Blank the rows that are for the long way: unlike the others, or with a neighbour that may be a part of them."""
-    split = False
-    for row, stream in enumerate(list(streams)):
-        if not stream:
-            streams[max(row - 1, 0)] = b""
-            split = split or _ENDS not in raw[row]
-        elif split:  # the end of a line that was split
-            streams[row] = b""
-            split = False
-    streams[-1] = b""  # it may go on in the next chunk
-
-
-def _range(times: Cells, rows: Sequence[int]) -> tuple[str, str, str]:
-    """Return the first time of some rows, the last time, and that of the last row."""
-    values, more = times.values, times.more
-    if len(rows) < len(values):
-        values = [values[row] for row in rows]
-        more = [more[row] for row in rows] if more is not None else None
-    edges = min(values), max(values), values[-1]
-    if more is not None:
-        low, high = edges[:2]
-        smallest = min([digits for value, digits in zip(values, more, strict=True) if value == low])
-        largest = max([digits for value, digits in zip(values, more, strict=True) if value == high])
-        edges = b"%b.%b" % (low, smallest), b"%b.%b" % (high, largest), b"%b.%b" % (values[-1], more[-1])
-    first, last, end = (f"{time.decode()}{times.behind}" for time in edges)
-    return first, last, end
 
 
 def _enriched(cells: Cells, enrich: Enrich) -> Iterator[Cells]:
