@@ -91,7 +91,7 @@ lock:
 
 # The real parts that the tests run against: command, and the package that brings it on Debian and Ubuntu.
 TOOLS := dockerd:docker.io iptables:iptables debootstrap:debootstrap busybox:busybox-static rsyslogd:rsyslog \
-	logrotate:logrotate mvn:maven unzip:unzip setpriv:util-linux strace:strace
+	logrotate:logrotate mvn:maven unzip:unzip setpriv:util-linux strace:strace mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs
 tools:
 	@export PATH="$$PATH:/usr/sbin:/sbin"; missing=(); \
 	for tool in $(TOOLS); do command -v "$${tool%%:*}" >/dev/null || missing+=("$${tool#*:}"); done; \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import glob
 import os
 import secrets
 import threading
@@ -33,6 +34,8 @@ from logship.pipeline.enrichment.user_agent import UserAgents
 from logship.pipeline.redaction import Redactor
 from logship.pipeline.spec import Pipelines, PipelineSpec
 from logship.report import Reporter
+from logship.rotation.managed import Managed
+from logship.rotation.rotator import LEAST, Policy, Rotator
 from logship.sources import configured
 from logship.sources.configured import Discovery, Wrapping
 from logship.sources.docker import CONTAINERS_HINT, DockerContainers, unreadable
@@ -77,6 +80,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
             quiet=options.linger_seconds,
             watcher=watcher,
             directories=lambda: {directory for discovery in discoveries for directory in discovery.directories()},
+            rotator=Rotator(ledger, None if paths else _managed(settings)),
             gaps=Gaps(ledger, bind.constants, settings.namespace),
         )
         budget = Budget(ledger, max_size=settings.state.max_size, min_free=settings.state.min_free)
@@ -217,6 +221,24 @@ def _discoveries(settings: Settings, paths: Sequence[str], service: str, envelop
             "Docker's folder at containers.root",
         )
     return found
+
+
+def _managed(settings: Settings) -> Managed | None:
+    """Return which files logship rotates, and how; None when there are none."""
+    log_file, options = settings.log_file, settings.rotation
+    patterns = [one.path for one in settings.files if one.rotation == "managed"]
+    if log_file.path and log_file.rotation == "managed":
+        patterns.append(glob.escape(str(log_file.path)))
+    policy = Policy(
+        max(options.max_size or log_file.max_size, LEAST),
+        log_file.backup_count if options.backup_count is None else options.backup_count,
+        options.every,
+        options.total_size,
+        compress=options.compress == "gzip",
+        truncate=options.allow_truncate,
+        assume_append=options.assume_append,
+    )
+    return Managed(patterns, policy, docker=options.docker_json_files) or None
 
 
 def policies(settings: Settings) -> dict[str, str]:

@@ -163,6 +163,18 @@ def status(found: Status) -> None:
         numbers=range(1, 5),
     )  # fmt: skip
     click.echo()
+    if found.rotation:
+        table(
+            "rotation",
+            ["file", "how", "rotations", "bytes", "last", "reason"],
+            [
+                (_file(one.path), one.method, one.count, _bytes(one.bytes), one.at or "-", one.reason or "-")
+                for one in found.rotation
+            ],
+            numbers=(2, 3),
+            wide=5,
+        )
+        click.echo()
     read = sum(one.bytes_documents + one.bytes_dropped + one.bytes_skipped + one.bytes_pending for one in found.files)
     parts = {
         "in documents": sum(one.bytes_documents for one in found.files),

@@ -120,6 +120,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Size = Annotated[ByteSize, Field(gt=0), _SIZE_SCHEMA]
 SizeOrNone = Annotated[ByteSize, Field(ge=0), _SIZE_SCHEMA]
 Limit = Annotated[ByteSize, Field(ge=4096), _SIZE_SCHEMA]
+Rotated = Literal["none", "managed"]
 Treatment = Literal["keep", "mask", "hash", "drop"]
 
 
@@ -162,6 +163,7 @@ class FileSource(Section):
     )
     zone: Zone = Field(default="UTC", description="Zone of time stamps that carry none.")
     exclude: list[str] = Field(default=[], description="Globs of files not to read after all.")
+    rotation: Rotated = Field(default="none", description="managed: logship rotates them, as `rotation` says.")
 
 
 class LogFile(Section):
@@ -177,6 +179,27 @@ class LogFile(Section):
     date_format: str = Field(default=DIFY_DATE_FORMAT, description="LOG_DATEFORMAT: format of its time.", min_length=1)
     zone: Zone = Field(default="UTC", description="LOG_TZ: zone of its time stamps.")
     output_format: Literal["text", "json"] = Field(default="text", description="LOG_OUTPUT_FORMAT: text or json.")
+    rotation: Rotated = Field(default="none", description="managed: logship rotates it (plugin_daemon never does).")
+
+
+class Rotation(Section):
+    """How logship rotates the files whose `rotation` is `managed`."""
+
+    max_size: Size | None = Field(default=None, description="Size at which they are rotated; empty: log_file.max_size.")
+    backup_count: int | None = Field(default=None, ge=0, description="Backups kept; empty: log_file.backup_count.")
+    every: Literal["never", "hourly", "daily"] = Field(default="never", description="Rotate at these times too.")
+    total_size: SizeOrNone = Field(default=ByteSize(0), description="Size of a file and its backups; 0: no limit.")
+    compress: Literal["none", "gzip"] = Field(default="none", description="Compress backups.")
+    allow_truncate: bool = Field(
+        default=False,
+        description="Copy and empty files where the file system cannot remove their head; can lose lines.",
+    )
+    assume_append: bool = Field(
+        default=False, description="Trust that writers which cannot be seen open the files with O_APPEND."
+    )
+    docker_json_files: bool = Field(
+        default=False, description="Rotate Docker's json-files too; `docker logs` then shows only what is left."
+    )
 
 
 class Elasticsearch(Section):
@@ -338,6 +361,7 @@ class Settings(BaseSettings):
     containers: Containers = Field(default=Containers(), description="Docker's json-files.")
     files: list[FileSource] = Field(default=[], description="Other files to read.")
     log_file: LogFile = Field(default=LogFile(), description="Dify's LOG_FILE.")
+    rotation: Rotation = Field(default=Rotation(), description="How files are rotated that nobody rotates.")
     keep_original: Literal["never", "unparsed", "always"] = Field(
         default="unparsed", description="When a document also holds its lines as they were (event.original)."
     )

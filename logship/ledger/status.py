@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from logship.ledger.ledger import Ledger, redacted_so_far
+from logship.ledger.rotations import RotationStatus, rotation_status
 
 _NEWEST_GAPS = 20
 #: The columns of a file that `_status` selects.
@@ -114,6 +115,8 @@ class Status:
     newest_gaps: list[GapStatus] = field(default_factory=list)
     #: Secrets and personal data taken out of documents, by rule.
     redacted: dict[str, int] = field(default_factory=dict)
+    #: How the rotation of the files that logship rotates goes.
+    rotation: list[RotationStatus] = field(default_factory=list)
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
 
     @property
@@ -175,7 +178,8 @@ def _status(connection: sqlite3.Connection, state_dir: Path, now: datetime) -> S
     total = sum(documents.values())
     redacted = redacted_so_far(connection)
     return Status(
-        files, sinks, not problems, problems, size, total, batches, leaves, gaps, lost, newest_gaps, redacted
+        files, sinks, not problems, problems, size, total, batches, leaves, gaps, lost, newest_gaps, redacted,
+        rotation_status(connection),
     )  # fmt: skip
 
 

@@ -220,6 +220,13 @@ class Generation:
         self.searched = 0
         self.trail.append((self.offset, piece.mark[-64:]))
 
+    def shed(self, size: int) -> None:
+        """Note that the first bytes of the file were removed; logical offsets stay what they are."""
+        self.base += size
+        self.searched = max(self.searched - size, 0)
+        self.stamp = (self.stamp[0] - size, self.stamp[1])
+        self.trail.clear()
+
     def _unfinished(self, data: bytes, skip: int) -> Piece | None:
         self.more = False
         if self.final and len(data) > skip:

@@ -15,7 +15,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from logship.ledger.gaps import Gaps
 from logship.ledger.ledger import Ledger
@@ -27,6 +27,9 @@ from logship.sources.generation import MARK, Generation, Rewritten
 from logship.sources.generations import Generations
 from logship.sources.places import Places
 from logship.sources.watcher import Watcher
+
+if TYPE_CHECKING:
+    from logship.rotation.rotator import Rotator
 
 MIB = 1 << 20
 #: Seconds without a change after which a file that was moved out of sight is closed; it stays known.
@@ -54,8 +57,11 @@ class Tailer:
         watcher: Watcher | None = None,
         directories: Callable[[], Iterable[Path]] = tuple,
         gaps: Gaps | None = None,
+        rotator: Rotator | None = None,
     ) -> None:
         self._discover = discover
+        self._rotator = rotator
+        self._heads = rotator.heads if rotator else {}
         self._watcher = watcher
         self._directories = directories
         self._changed = False
@@ -135,9 +141,13 @@ class Tailer:
         With a watcher, resting files and directories in which nothing came or went are looked at now and then only.
         """
         self._files.scans += 1
+        if self._rotator:
+            self._rotator.begin(self._files.registered)
         watcher = self._watcher
         if watcher is None or self._must_look_at_all(watcher, now) or not self._scan_awake(watcher, now):
             self._scan_all(now)
+        if self._rotator:
+            self._rotator.step(self._files.registered.values(), now)
 
     def _must_look_at_all(self, watcher: Watcher, now: float) -> bool:
         changed, woken = watcher.heard()
@@ -252,6 +262,8 @@ class Tailer:
             except OSError:
                 continue
             key = (status.st_dev, status.st_ino)
+            if self._heads and self._heads.get(key) == (status.st_size, status.st_mtime_ns):
+                continue  # a backup that logship made of what was read
             if not stat.S_ISREG(status.st_mode):
                 self._files.warn(str(found.path), "not a regular file")
             elif found.path.name.endswith(GZIP):
