@@ -57,7 +57,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
 
     Raises LedgerLocked and the other LedgerErrors, PipelineError and ConfigError.
     """
-    discoveries = _discoveries(settings, paths, service, envelope)
+    sources = discoveries(settings, paths, service, envelope)
     _tame_collector()
     pipelines = Pipelines.load_for_use(data_path("pipelines"), settings.pipelines)
     ledger = open_whole(settings.state_dir, describe, archive=settings.store.enabled)
@@ -74,13 +74,13 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
         bind = Binder(settings, pipelines, redactor)
         tailer = Tailer(
             ledger,
-            lambda: (found for discovery in discoveries for found in discovery()),
+            lambda: (found for source in sources for found in source()),
             chunk=options.chunk_bytes,
             line_limit=options.max_line_bytes,
             quiet=options.linger_seconds,
             watcher=watcher,
-            directories=lambda: {directory for discovery in discoveries for directory in discovery.directories()},
-            rotator=Rotator(ledger, None if paths else _managed(settings)),
+            directories=lambda: {directory for source in sources for directory in source.directories()},
+            rotator=Rotator(ledger, None if paths else managed(settings)),
             gaps=Gaps(ledger, bind.constants, settings.namespace),
         )
         budget = Budget(ledger, max_size=settings.state.max_size, min_free=settings.state.min_free)
@@ -192,7 +192,10 @@ class Binder:
         return self._starts[spec.name]
 
 
-def _discoveries(settings: Settings, paths: Sequence[str], service: str, envelope: Wrapping) -> list[Discovery]:
+def discoveries(
+    settings: Settings, paths: Sequence[str] = (), service: str = "", envelope: Wrapping = "auto"
+) -> list[Discovery]:
+    """Return what finds the files to read; raises ConfigError when there is nothing to look for."""
     log_file, docker = settings.log_file, settings.containers
     if paths:
         return [configured.given(paths, service=service, envelope=envelope, zone=log_file.zone)]
@@ -223,7 +226,7 @@ def _discoveries(settings: Settings, paths: Sequence[str], service: str, envelop
     return found
 
 
-def _managed(settings: Settings) -> Managed | None:
+def managed(settings: Settings) -> Managed | None:
     """Return which files logship rotates, and how; None when there are none."""
     log_file, options = settings.log_file, settings.rotation
     patterns = [one.path for one in settings.files if one.rotation == "managed"]

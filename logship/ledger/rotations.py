@@ -219,6 +219,13 @@ def rotation_status(connection: sqlite3.Connection) -> list[RotationStatus]:
     return [RotationStatus(*row) for row in rows]
 
 
+def backup_keys(connection: sqlite3.Connection) -> set[tuple[int, int]]:
+    """Return device and inode of the backups that logship made."""
+    if not _there(connection):
+        return set()
+    return {(device & _MASK, inode & _MASK) for device, inode in connection.execute("SELECT device, inode FROM backup")}
+
+
 def _there(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rotation'").fetchone() is not None
 

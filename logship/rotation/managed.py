@@ -5,9 +5,21 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
 
 from logship.model import Source
 from logship.rotation.rotator import Policy
+
+
+def limited_by_docker(log: Path) -> bool:
+    """Tell whether Docker itself rotates a container's log: `max-size` in the `hostconfig.json` beside it."""
+    try:
+        options = orjson.loads((log.parent / "hostconfig.json").read_bytes())["LogConfig"]["Config"]
+        return bool(options.get("max-size"))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return False
 
 
 class Managed:
@@ -24,6 +36,7 @@ class Managed:
     def __call__(self, found: str, source: Source) -> Policy | None:
         """Return how a file is rotated; None when logship leaves it alone."""
         if "container" in source.fields:
-            return self._policy if self._docker and found.endswith("-json.log") else None
+            ours = self._docker and found.endswith("-json.log") and not limited_by_docker(Path(found))
+            return self._policy if ours else None
         matches = any(found in glob.glob(pattern, recursive=True) for pattern in self._patterns)  # noqa: PTH207
         return self._policy if matches else None

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 #: Number of the machine's own process namespace (`PROC_PID_INIT_INO` of linux/proc_ns.h).
 _HOST = 0xEFFFFFFC
+
+#: Device and inode.
+Key = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,13 @@ class Writers:
 
 def writers(device: int, inode: int) -> Writers:
     """Look through all processes for descriptors that write a file."""
-    seen: dict[tuple[int, bool], Writer] = {}
+    found, blind = writers_of({(device, inode)})
+    return Writers(tuple(found.get((device, inode), ())), blind)
+
+
+def writers_of(files: Collection[Key]) -> tuple[dict[Key, list[Writer]], str]:
+    """Look through all processes once for those that write any of some files, and tell why there may be others."""
+    found: dict[Key, dict[tuple[int, bool], Writer]] = {}
     blind = _namespace()
     for process in _processes():
         try:
@@ -54,12 +63,11 @@ def writers(device: int, inode: int) -> Writers:
         for descriptor in descriptors:
             with contextlib.suppress(OSError):
                 status = os.stat(f"/proc/{process}/fd/{descriptor}")  # noqa: PTH116  # thousands of them
-                if (status.st_dev, status.st_ino) == (device, inode):
-                    flags = _flags(process, descriptor)
-                    if flags & os.O_ACCMODE != os.O_RDONLY:
-                        append = bool(flags & os.O_APPEND)
-                        seen[process, append] = Writer(process, _command(process), append)
-    return Writers(tuple(seen.values()), blind)
+                key = (status.st_dev, status.st_ino)
+                if key in files and (flags := _flags(process, descriptor)) & os.O_ACCMODE != os.O_RDONLY:
+                    append = bool(flags & os.O_APPEND)
+                    found.setdefault(key, {})[process, append] = Writer(process, _command(process), append)
+    return {key: list(seen.values()) for key, seen in found.items()}, blind
 
 
 def _namespace() -> str:

@@ -18,11 +18,15 @@ from logship.config.settings import FileSource, Settings
 
 @pytest.fixture
 def doctor(tmp_path):
-    """Give a call of `logship doctor --json` with a configuration: its exit code, and findings by check."""
+    """Give a call of `logship doctor --json` that reads `api.log`, with more options: exit code, findings by check."""
 
     def call(config: dict, *arguments: str):
         path = tmp_path / "logship.yaml"
-        quiet = {"state_dir": str(tmp_path / "state"), "containers": {"enabled": False}}
+        quiet = {
+            "state_dir": str(tmp_path / "state"),
+            "containers": {"enabled": False},
+            "files": [{"path": str(tmp_path / "api.log"), "envelope": "plain"}],
+        }
         path.write_text(yaml.safe_dump(quiet | config))
         done = CliRunner().invoke(main, ["doctor", "--json", "--config", str(path), *arguments], env={"LOG_FILE": ""})
         assert done.exit_code in (0, 1, 2), done.output
