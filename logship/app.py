@@ -122,7 +122,7 @@ def check_settings(
 
     A running agent holds the state directory, so this is what a reload can know before it stops.
     """
-    _discoveries(settings, paths, service, envelope)
+    discoveries(settings, paths, service, envelope)
     Pipelines.load_for_use(data_path("pipelines"), settings.pipelines)
     if settings.elasticsearch.named:
         elasticsearch(settings).close()

@@ -51,7 +51,7 @@ def checks(settings: Settings) -> list[Check]:
         Check("inotify", partial(machine.inotify, state_dir)),
         Check("clock", partial(machine.clock, state_dir)),
     ]
-    if settings.elasticsearch.hosts:
+    if settings.elasticsearch.named:
         found.append(Check("elasticsearch", partial(sinks.elasticsearch, partial(elasticsearch, settings))))
     if settings.file_sink.path:
         found.append(Check("file sink", partial(sinks.file_sink, settings.file_sink.path)))
