@@ -5,6 +5,7 @@
 # make generate  write what is made of tables: index templates, fields, dashboards, searches
 # make pictures  draw the dashboards in docs/dashboards, of the answers of a real Elasticsearch
 # make soak    1,000 random kills with rotation and outages (KILLS=1000); the seed is printed
+# make fuzz    random and mutated lines through every pipeline for 10 minutes; FUZZ="--seed 7" repeats a run
 # make lint    ruff, mypy, and a docstring for every test
 # make lock    resolve the dependencies again, with hashes
 # make wheel   build dist/*.whl
@@ -15,7 +16,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit bench soak conformance generate pictures lint lock wheel tools clean
+.PHONY: help demo test unit bench soak fuzz conformance generate pictures lint lock wheel tools clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -61,6 +62,10 @@ bench: $(VENV)/.dev
 
 soak: $(VENV)/.dev tools
 	LOGSHIP_TEST_KILLS=$(or $(KILLS),1000) nice $(BIN)/python -m pytest -s $(PYTEST_OPTIONS) tests/crash
+
+FUZZ ?=
+fuzz: $(VENV)/.dev
+	$(BIN)/python tests/fuzz/fuzz.py $(FUZZ)
 
 conformance: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m conformance.board

@@ -15,7 +15,7 @@ Convert = Callable[[Any], object]
 #: Makes one or more named columns of one.
 Enrich = Callable[[Column], list[tuple[str, Column]]]
 
-_GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|µs|μs|ms|s|m(?!s)|h)")
+_GO_DURATION = re.compile(r"(?<![\d.])(\d++(?:\.\d++)?)\s*+(ns|us|µs|μs|ms|s|m(?!s)|h)")
 _GO_UNITS = {"ns": 1, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9, "m": 6e10, "h": 3.6e12}
 _REQUEST_ID = re.compile(r"[0-9a-f]{10}")
 _REQUEST_LENGTH = 10

@@ -79,4 +79,4 @@ def record_pattern(form: str, start: str = "") -> re.Pattern[bytes] | None:
     if body is None or begin is None:
         return None
     ahead = f"(?={begin})" if begin else ""
-    return re.compile(rf'(?:\{{"log":"{ahead}{body}{_RECORD_END}|[^\n]*+)\n'.encode(), re.ASCII)
+    return re.compile(rf'(?:\{{"log":"{ahead}(?>{body}){_RECORD_END}|[^\n]*+)\n'.encode(), re.ASCII)

@@ -18,19 +18,21 @@ _JAVA = re.compile(
 _JAVA_INSIDE = re.compile(
     r"(?P<type>(?:(?<![\w.$])[a-z_][\w$]*\.)(?:[a-z_][\w$]*\.)*[A-Z][\w$]*)(?:: (?P<message>.*))?$"
 )
-_JAVA_FRAME = re.compile(r"^\s+at (?:[\w.$<>/ @-]|\[)+\(", re.MULTILINE)
+_JAVA_FRAME = re.compile(r"^[^\S\n]+at (?:[\w.$<>/ @-]|\[)+\(", re.MULTILINE)
 _JAVA_SOURCE = re.compile(
-    r"^\s+at .*\((?:[\w$]+\.(?:java|kt|scala|groovy)\b|Native Method|Unknown Source)", re.MULTILINE
+    r"^[^\S\n]+at .*\((?:[\w$]+\.(?:java|kt|scala|groovy)\b|Native Method|Unknown Source)", re.MULTILINE
 )
 _NODE = re.compile(
     r"(?P<type>\b(?:[A-Z]\w*)?(?:Error|Exception|Warning))(?: \[\w+\])?(?:: (?P<message>.*?)|:)?(?:\] \{|\]| \{)?$",
     re.MULTILINE,
 )
-_NODE_FRAME = re.compile(r"^\s+at .+", re.MULTILINE)
+_NODE_FRAME = re.compile(r"^[^\S\n]+at .+", re.MULTILINE)
 _GO = re.compile(r"^(?:panic|fatal error|runtime error):(?: (?P<message>.*))?$", re.MULTILINE)
 _GO_FRAME = re.compile(r"^goroutine \d+ (?:gp=\S+ m=\S+ )?(?:mp=\S+ )?\[", re.MULTILINE)
 #: `debug.Stack` and errors that carry a stack print it without a head: a function, then its file behind a tab.
-_GO_STACK = re.compile(r"^[\w./*()\[\]{}~-]+(?:\(.*\))?(?:\.\w+)?\n\t\S+\.(?:go|s):\d+", re.MULTILINE)
+_GO_STACK = re.compile(
+    r"^[\w./*()\[\]{}~-]++(?:[^\w\n][^\n]*+(?<=[\w)]))?\n\t\S+\.(?:go|s):\d+", re.MULTILINE
+)
 #: gin's recovery: what was raised, then `/file.go:12 (0x476858)` for each frame.
 _GO_RECOVERED = re.compile(r"^(?P<message>[^\n]+)\n/\S+\.go:\d+ \(0x", re.MULTILINE)
 _RECOVERED = "panic recovered:"
@@ -38,7 +40,7 @@ _RUST = re.compile(
     r"^thread '[^'\n]*'(?: \(\d+\))? panicked at (?:'(?P<old>.*?)', \S+:\d+:\d+$|\S+:\d+:\d+:\n(?P<message>.*))",
     re.MULTILINE,
 )
-_RUST_FRAMES = re.compile(r"^(?:stack backtrace:$|\s+0: )", re.MULTILINE)
+_RUST_FRAMES = re.compile(r"^(?:stack backtrace:$|[^\S\n]+0: )", re.MULTILINE)
 
 
 def split(kind: str, text: str) -> tuple[str, dict[str, str]]:

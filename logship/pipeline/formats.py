@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from logship.pipeline.columns import Column, Field, dumps
+from logship.pipeline.columns import texts as encoded_texts
 from logship.pipeline.redaction.scan import Scanner
 from logship.pipeline.spec import FormatSpec, MessageRule
 from logship.pipeline.times import Clock
@@ -164,6 +165,8 @@ class RegexFormat:
         if "_over" in index and "message" in index and any(groups[index["_over"]]):
             messages = [text + over for text, over in zip(messages, groups[index["_over"]], strict=True)]
         columns = self._levels.columns(groups[index["level"]]) if "level" in index else []
+        if "" in times and "time" in index:
+            columns += _unread(texts, rows, times, groups[index["time"]])
         for number, field in self._fields:
             columns += field.columns(groups[number])
         return Parsed(rows, times, messages, columns)
@@ -223,6 +226,8 @@ class JsonFormat:
             for row, text in zip(rows, groups.get("message", [None] * len(rows)), strict=True)
         ]
         columns = self._levels.columns(groups["level"]) if "level" in groups else []
+        if "" in times:
+            columns += _unread(texts, rows, times, stamps)
         for get, field in self._fields:
             columns += field.columns([get(value) for value in objects])
         if self.spec.rest:
@@ -234,6 +239,17 @@ class JsonFormat:
             if any(over):
                 columns.append((self.spec.rest, [dumps(item) if item else None for item in over]))
         return Parsed(rows, times, messages, columns)
+
+
+def _unread(
+    texts: Sequence[str], rows: Sequence[int], times: Sequence[str], stamps: Sequence[str | None]
+) -> list[tuple[str, Column]]:
+    """Keep the whole of events whose stamp cannot be read: it would be nowhere else."""
+    lost = {place for place, (time, stamp) in enumerate(zip(times, stamps, strict=True)) if stamp and not time}
+    if not lost:
+        return []
+    whole = encoded_texts([texts[rows[place]] if place in lost else "" for place in range(len(rows))])
+    return [("event.original", [text if place in lost else None for place, text in enumerate(whole)])]
 
 
 def _first(paths: Sequence[str]) -> Get:

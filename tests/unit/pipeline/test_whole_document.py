@@ -9,6 +9,7 @@ from logship.data import data_path
 from logship.model import Events, Source
 from logship.pipeline.encoder import Encoder
 from logship.pipeline.redaction import Redactor
+from logship.pipeline.samples import documents
 from logship.pipeline.spec import Pipelines
 
 SECRET = "EXAMPLEexample0123456789"
@@ -88,6 +89,15 @@ def test_a_secret_of_a_field_inside_an_object_is_counted(encode):
     documents, counts = encode("api", [line])
     assert "EXAMPLE0123" not in orjson.dumps(documents).decode()
     assert counts["password"] >= 1
+
+
+def test_a_stamp_that_cannot_be_read_is_kept(pipelines):
+    """Its field can hold no such value, so the whole line stands in `event.original`."""
+    source = Source("api")
+    redactor = Redactor.load(RULES, policies={}, key=b"a key of the tests")
+    text = '{"ts":"20th of never","severity":"INFO","service":"d","caller":"a.py:7","message":"x"}\n'
+    (document,) = documents(pipelines.for_source(source), source, text, redactor)
+    assert document["event"]["original"] == text.rstrip("\n")
 
 
 @pytest.mark.parametrize("policy", ["hash", "mask", "drop"])

@@ -1,0 +1,27 @@
+"""The short form of `make fuzz`: some hundred files of a fixed seed and of a new one."""
+
+import secrets
+
+import pytest
+from fuzz import Fuzzer, run
+from mutations import case
+
+
+@pytest.fixture(scope="module")
+def fuzzer():
+    """Give a fuzzer."""
+    return Fuzzer()
+
+
+@pytest.mark.parametrize("seed", [20, secrets.randbelow(1_000_000)], ids=["fixed", "new"])
+def test_no_line_raises_vanishes_or_takes_long(fuzzer, seed):
+    """Random and mutated lines of every service become documents that hold them; the failure names seed and case."""
+    count, failure = run(seed, 6, fuzzer)
+    assert failure == ""
+    assert count > 10
+
+
+def test_a_seed_gives_the_same_files_again():
+    """What fails can be seen again."""
+    assert [case(7, number) for number in range(20)] == [case(7, number) for number in range(20)]
+    assert case(7, 1) != case(8, 1)
