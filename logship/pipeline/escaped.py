@@ -16,7 +16,7 @@ _ESCAPED_REST = r'[^\\]*+(?:\\"[^\\]*+)*+'
 _QUOTE = r'(?:\\")'
 _RECORD_END = r'\\n","stream":"(?P<_stream>stdout|stderr)","time":"[^"]*+"\}'
 #: What matters here of a regular expression: escapes, sets, references and flags, quotes.
-_PART = re.compile(r'\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P=|\(\?[aiLmsux-]+\)|"', re.DOTALL)
+_PART = re.compile(r'\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P=|\(\?[aiLmsux-]+[:)]|"', re.DOTALL)
 #: Escapes that stand for what JSON escapes too, or for a place.
 _OTHERS = frozenset("\\tnrfvaxuUNbBAZ0123456789")
 _CLASSES = re.compile(r"\\[^\\tnrfvaxuUNb0-9]")
@@ -48,10 +48,10 @@ def _translated(part: str) -> str | None:
         return None if part[1] in _OTHERS else part
     if part[0] != "[" or "\\" in _CLASSES.sub("", part):
         return None
-    if '"' not in part:
-        return part
-    # The only backslashes are those before quotes: what ends at a quote ends there.
-    return part.replace('"', r"\\") if part.startswith("[^") else None
+    if not part.startswith("[^"):
+        return part if '"' not in part else None
+    # The only backslashes are those before quotes: what ends at a quote ends there. Nothing runs into the next record.
+    return part[:-1].replace('"', r"\\") + r"\n]"
 
 
 #: A group of hexadecimal digits before a space.

@@ -28,6 +28,8 @@ from logship.pipeline.taken import Taken, leave, time_range
 _KEPT = 4096
 #: Of the lines of a chunk, so many must be for the short way.
 _ENOUGH = 0.5
+#: In every record of a whole line; without it the rest of a text is looked for in all of the chunk.
+_LINE = b'\\n","stream":"std'
 #: Digits of a fraction that Elasticsearch's date_nanos can hold.
 _NANOSECONDS = 9
 #: Of so many lines, so large a part with new combinations of parts says that they do not repeat.
@@ -140,7 +142,7 @@ class FastPath:
 
         `raw` are the lines of `data`, `edges` their logical offsets, and where the last one ends.
         """
-        if self._pattern is None or data[-1:] != b"\n":
+        if self._pattern is None or data[-1:] != b"\n" or data.count(_LINE) < len(raw) * _ENOUGH:
             return None
         found = self._pattern.findall(data)
         count = len(edges) - 1
