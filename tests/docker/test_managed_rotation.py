@@ -57,6 +57,7 @@ def tail(containers, tmp_path):
             "state_dir": str(tmp_path / "state"),
             "containers": {"enabled": True, "root": str(containers)},
             "store": {"enabled": False},
+            "report_seconds": 0,
             "rotation": {"max_size": "256KiB", "backup_count": 1000, "docker_json_files": agreed},
         }
         config.write_text(yaml.safe_dump(settings))

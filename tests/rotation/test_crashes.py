@@ -67,6 +67,7 @@ def test_kill_at_any_moment_under_a_writer_at_full_speed(site):
         "state_dir": str(site.state),
         "containers": {"enabled": False},
         "store": {"enabled": False},
+        "report_seconds": 0,
         "files": [{"path": f"{live}*", "service": "app", "envelope": "plain", "rotation": "managed"}],
         "rotation": {"max_size": 65536, "backup_count": 10_000, "assume_append": True},
     }
@@ -85,7 +86,9 @@ def test_kill_at_any_moment_under_a_writer_at_full_speed(site):
         kills += 1
     count = int(writer.communicate()[0])
     with (site.folder / "agent.log").open("ab") as log:
+        before = log.tell()
         running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+    until(lambda: b"agent started" in (site.folder / "agent.log").read_bytes()[before:])
     until(lambda: site.books().documents >= count)
     running.terminate()
     assert running.wait(30) == 0
