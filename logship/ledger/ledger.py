@@ -24,6 +24,7 @@ from logship.audit.tree import leaf_entry, leaf_hash
 from logship.errors import LedgerDamaged, LedgerError, LedgerLocked, LedgerTooNew
 from logship.ledger.files import FileRow, file_key, insert_file, printable, read_files, signed
 from logship.ledger.marks import mark
+from logship.ledger.owner import refuse_foreign
 from logship.ledger.schema import SCHEMA, UPGRADES, VERSION
 from logship.model import Batch, Progress, Rejected, Source, StoredBatch
 
@@ -53,7 +54,7 @@ class Ledger:
         try:
             if not readonly:
                 directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-                _refuse_foreign(path)
+                refuse_foreign(path)
                 lock = take_lock(directory / "lock")
                 path.touch(mode=0o600)
             elif not path.exists():
@@ -278,17 +279,6 @@ def _explained(what: str, error: BaseException) -> LedgerError:
     if _damaged(error):
         return LedgerDamaged(f"{what}: {error}")
     return LedgerError(f"{what}: {error}", "nothing is lost: free space or repair the disk; it is tried again")
-
-
-def _refuse_foreign(path: Path) -> None:
-    """Raise LedgerError when a ledger is a link, or another user's: it could be changed under the agent's hands."""
-    if path.is_symlink():
-        raise LedgerError(f"{path} is a symbolic link", "move the ledger to its place, or set state_dir to where it is")
-    if path.exists() and path.stat().st_uid != os.geteuid():
-        raise LedgerError(
-            f"{path} belongs to another user (number {path.stat().st_uid})",
-            "run as that user, or chown the state directory",
-        )
 
 
 def take_lock(path: Path) -> int:
