@@ -35,11 +35,8 @@ _NANOSECONDS = 9
 #: Of so many lines, so large a part with new combinations of parts says that they do not repeat.
 _TRIAL = 10_000
 _TOO_MANY = 0.3
-
-
 #: A form that begins with its time, and the plain text that follows.
 _AFTER_TIME = re.compile(r"\(\?P<time>(?:\\.|\[(?:\\.|[^\]])*\]|[^\\()\[\]])*\)((?:\\[^\w]|[^\\()\[\]|?*+{}.^$])*)")
-
 #: What looks further than the characters it takes.
 _BEYOND = re.compile(r"\$|\\[ZbB]|\(\?[=!<]")
 
@@ -82,6 +79,8 @@ class FastPath:
         self._whole = not form.has_message or (match.startswith("(?P<message>") and match.endswith("(?s:.*))"))
         self._seconds: dict[bytes, bytes] = {}
         self._layouts: dict[tuple[object, ...], Layout] = {}
+        #: What begins an event is known from the stamp and the plain text after it.
+        self._early = not _BEYOND.search(start)
         self._arrange(apart=False)
 
     def _arrange(self, *, apart: bool) -> None:
@@ -107,10 +106,8 @@ class FastPath:
             if members.owned.isdisjoint(others | {"@timestamp", "message", "stream"}):
                 self._members, pattern = members, found.pattern
         pattern, self._hexadecimal = hexadecimal(pattern)
-        # What begins an event is known from its first characters: the stamp and the text after it, where that is all.
         after = _AFTER_TIME.match(pattern)
-        early = bool(after and self._start) and not _BEYOND.search(self._start)
-        self._begins = re.compile(self._start, re.ASCII).match if early else None
+        self._begins = re.compile(self._start, re.ASCII).match if after and self._early else None
         self._after_time = re.sub(r"\\(.)", r"\1", after[1]) if after else ""
         self._pattern = record_pattern(pattern, "" if self._begins else self._start)
         self._group = {name: place - 1 for name, place in self._pattern.groupindex.items()} if self._pattern else {}
@@ -267,7 +264,11 @@ class FastPath:
             if stamp not in known:
                 text = _text(stamp)
                 second = self._form.clock.steady(text)
-                if not second or (self._begins and not self._begins(text + self._after_time)):
+                if self._begins and not self._begins(text + self._after_time):
+                    self._early = False
+                    self._arrange(apart=self._members is None)
+                    raise _UnfitError
+                if not second:
                     raise _UnfitError
                 known[stamp] = second.encode()
 

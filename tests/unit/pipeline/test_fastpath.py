@@ -39,10 +39,10 @@ def usual(number, message="cache warmed", trace="ab" * 16):
     return f"{stamp} INFO [Thread-{number % 7}] [app.py:{number}] {trace} - {message}"
 
 
-def documents(chunks, service, *, short):
+def documents(chunks, service, *, short, spec=None):
     """Return the documents of chunks of a container's file, and how many of them came the short way."""
     source = Source(service, "docker")
-    spec = KNOWN.for_source(source)
+    spec = spec or KNOWN.for_source(source)
     encoder = Encoder(spec, source, REDACTOR, key="key", constants={"host": {"name": "h"}}, enrich=ENRICH)
     joiner = Joiner(compile_starts(spec.starts), compile_starts(spec.alone))
     found, quick, offset = [], 0, 0
@@ -70,10 +70,10 @@ def documents(chunks, service, *, short):
     return [tuple(map(orjson.loads, one.splitlines())) for one in found], quick
 
 
-def both(chunks, service="api"):
+def both(chunks, service="api", spec=None):
     """Return the documents of both ways, and how many came the short way."""
-    long, _ = documents(chunks, service, short=False)
-    short, quick = documents(chunks, service, short=True)
+    long, _ = documents(chunks, service, short=False, spec=spec)
+    short, quick = documents(chunks, service, short=True, spec=spec)
     return long, short, quick
 
 
@@ -170,3 +170,12 @@ def test_what_stands_where_an_id_should_is_no_id(trace):
     odd = b"".join(record(usual(number, trace=trace)) for number in range(5))
     long, short, _ = both([LEARN, LEARN + odd + LEARN, LEARN])
     assert short == long
+
+
+def test_a_beginning_that_needs_more_than_the_stamp_is_looked_for_in_each_line():
+    """Where the text after the stamp decides whether an event begins, lines without it belong to the one before."""
+    spec = KNOWN.specs["api"].model_copy(update={"starts": [r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO "]})
+    chunk = LEARN + record(usual(3).replace("INFO", "DEBUG")) + LEARN
+    long, short, quick = both([chunk] * 12, spec=spec)
+    assert short == long
+    assert quick > 70
