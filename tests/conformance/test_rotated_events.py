@@ -22,7 +22,8 @@ def record(text: str, stream: str = "stdout") -> str:
 
 def text(body: dict) -> str:
     """Return what a document says."""
-    return body["message"] + body.get("error", {}).get("stack_trace", "")
+    trace = body.get("error", {}).get("stack_trace", "")
+    return trace if body["message"] in trace else body["message"] + trace
 
 
 def start(site: Site) -> Agent:
