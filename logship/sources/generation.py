@@ -225,6 +225,7 @@ class Generation:
         self.base += size
         self.searched = max(self.searched - size, 0)
         self.stamp = (self.stamp[0] - size, self.stamp[1])
+        self.most, self.most_before = max(self.most - size, 0), max(self.most_before - size, 0)
         self.trail.clear()
 
     def _unfinished(self, data: bytes, skip: int) -> Piece | None:

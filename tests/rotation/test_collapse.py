@@ -24,6 +24,7 @@ def check_documents(site: Site, count: int) -> None:
         assert (document.message, document.offset) == (text.decode().rstrip("\n"), offset)
         offset += len(text)
     site.check_books()
+    assert site.books().gaps == 0
 
 
 def test_a_writer_at_full_speed_loses_nothing(site):
