@@ -20,7 +20,7 @@ _GO_UNITS = {"ns": 1, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9, "m
 _REQUEST_ID = re.compile(r"[0-9a-f]{10}")
 _REQUEST_LENGTH = 10
 #: Digits of a long that surely fits into 64 bits, and one more.
-_LONGEST = 19
+_DIGITS = 19
 
 dumps = orjson.dumps
 
@@ -79,9 +79,9 @@ class Cached(dict[Any, bytes | None]):
             self.clear()
         try:
             result = None if value is None or value == "" else self._convert(value)
-        except (ValueError, TypeError, OverflowError):
-            result = None
-        encoded = None if result is None else dumps(result)
+            encoded = None if result is None else dumps(result)
+        except (ValueError, TypeError, OverflowError):  # a number that JSON cannot hold is one of them
+            encoded = None
         if not isinstance(value, str | bytes) or len(value) <= _LONGEST:
             self[value] = encoded
         return encoded
@@ -183,7 +183,7 @@ class Field:
         """Whether whole numbers are JSON as they lie: no sign, no zero before, not too long."""
         if self.parts[0][1] != "long" or not b"".join(values).isdigit():
             return False
-        return max(map(len, values)) < _LONGEST and not any([value[:1] == b"0" != value for value in values])  # noqa: C419  # quicker than a generator
+        return max(map(len, values)) < _DIGITS and not any([value[:1] == b"0" != value for value in values])  # noqa: C419  # quicker than a generator
 
     def bare_columns(self, values: Sequence[bytes]) -> list[tuple[str, Sequence[bytes]]]:
         """Return the columns of such values."""

@@ -1,6 +1,4 @@
-"""The short form of `make fuzz`: some hundred files of a fixed seed and of a new one."""
-
-import secrets
+"""The short form of `make fuzz`: some hundred files of two seeds."""
 
 import pytest
 from fuzz import Fuzzer, run
@@ -13,7 +11,7 @@ def fuzzer():
     return Fuzzer()
 
 
-@pytest.mark.parametrize("seed", [20, secrets.randbelow(1_000_000)], ids=["fixed", "new"])
+@pytest.mark.parametrize("seed", [20, 21])
 def test_no_line_raises_vanishes_or_takes_long(fuzzer, seed):
     """Random and mutated lines of every service become documents that hold them; the failure names seed and case."""
     count, failure = run(seed, 6, fuzzer)

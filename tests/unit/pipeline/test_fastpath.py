@@ -179,3 +179,12 @@ def test_a_beginning_that_needs_more_than_the_stamp_is_looked_for_in_each_line()
     long, short, quick = both([chunk] * 12, spec=spec)
     assert short == long
     assert quick > 70
+
+
+@pytest.mark.parametrize("number", ["9" * 18, "9" * 19, "9" * 30, "007", "0"])
+def test_numbers_that_lie_bare_in_json_fit_their_field(number):
+    """What is no number of 64 bits is none in either way."""
+    line = f'10.0.0.1 - - [20/Nov/2025:08:00:00 +0000] "GET /a HTTP/1.1" 200 {number} "-" "curl/8" "-"'
+    chunk = b"".join(record(line) for _ in range(50))
+    long, short, _ = both([chunk, chunk], "nginx")
+    assert short == long

@@ -100,6 +100,15 @@ def test_a_stamp_that_cannot_be_read_is_kept(pipelines):
     assert document["event"]["original"] == text.rstrip("\n")
 
 
+@pytest.mark.parametrize("number", ["9" * 30, "1e300", "-" + "9" * 30])
+def test_a_number_too_large_for_its_field_does_no_harm(encode, number):
+    """A duration or count beyond 64 bits makes no field, and the line is a document all the same."""
+    line = f'{{"time":"2025-11-20T08:03:12Z","level":"info","msg":"x","duration":{number},"status":{number}}}'
+    for service in ("api", "nginx", "weaviate", "milvus", "elasticsearch", "sandbox", "unheard_of"):
+        found, _ = encode(service, [line])
+        assert [line] == [document["event"]["original"] for document in found]
+
+
 @pytest.mark.parametrize("policy", ["hash", "mask", "drop"])
 def test_an_address_field_holds_addresses_only(encode, policy):
     """What replaces an IP address stands in `source.address`: Elasticsearch's type ip would refuse it."""
