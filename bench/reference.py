@@ -44,6 +44,7 @@ def api(path: Path) -> int:
     current: str | None = None
 
     def emit(text: str) -> bytes:
+        """Parse and encode one event."""
         found = _LINE(text)
         assert found
         return orjson.dumps(

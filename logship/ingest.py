@@ -212,12 +212,12 @@ class Ingest:
         file.used = now
         file.read = chunk.offset + chunk.span
         taken = None
+        raw, edges = lines_of = cut(chunk)
         if len(chunk.data) >= _BUSY and file.goes_straight(chunk):
-            raw, edges = cut(chunk)
             taken = file.encoder.take(chunk.data, raw, edges)
-        lines = unwrap(chunk) if taken is None else unwrap_some(raw, edges, taken.rest)
+        lines = unwrap(chunk, lines_of) if taken is None else unwrap_some(raw, edges, taken.rest)
         if taken is not None and "" in lines.times:  # what has no stamp gets that of the event before
-            taken, lines = None, unwrap(chunk)
+            taken, lines = None, unwrap(chunk, lines_of)
         if file.resume:
             skip(lines, file.resume)
             if chunk.offset + chunk.span >= max(file.resume.values()):

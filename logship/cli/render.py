@@ -133,6 +133,15 @@ def table(title: str, headers: Sequence[str], rows: Iterable[Sequence[object]], 
 
 def status(found: Status) -> None:
     """Print the books."""
+    _tables(found)
+    _sums(found)
+    _remarks(found)
+    verdict = _paint(colours(), "closes", fg="green") if found.closes else _paint(colours(), "DOES NOT CLOSE", fg="red")
+    click.echo(f"accounting: {verdict}; {found.documents} documents, {found.leaves} leaves in the audit log")
+    click.echo(f"state directory: {size(found.size_bytes)}")
+
+
+def _tables(found: Status) -> None:
     table(
         "files",
         ["service", "file", "state", "read", "position", "lag", "behind", "events", "dropped"],
@@ -175,6 +184,9 @@ def status(found: Status) -> None:
             wide=5,
         )
         click.echo()
+
+
+def _sums(found: Status) -> None:
     read = sum(one.bytes_documents + one.bytes_dropped + one.bytes_skipped + one.bytes_pending for one in found.files)
     parts = {
         "in documents": sum(one.bytes_documents for one in found.files),
@@ -185,6 +197,9 @@ def status(found: Status) -> None:
     click.echo(f"bytes\n  {read:>14,} read")
     for sign, (what, count) in zip("=+++", parts.items(), strict=True):
         click.echo(f"{sign} {count:>14,} {what}")
+
+
+def _remarks(found: Status) -> None:
     for service in found.services:
         for rule, count in sorted(service.dropped.items()):
             click.echo(f"dropped: {count} events of {visible(service.service)} by rule {rule}")
@@ -198,9 +213,6 @@ def status(found: Status) -> None:
     for gap in found.newest_gaps[:5]:
         behind = "?" if gap.behind is None else f"{gap.behind:,}"
         click.echo(f"  {gap.at}  {gap.cause}  bytes {gap.first:,} to {behind} of {visible(gap.path)}")
-    verdict = _paint(colours(), "closes", fg="green") if found.closes else _paint(colours(), "DOES NOT CLOSE", fg="red")
-    click.echo(f"accounting: {verdict}; {found.documents} documents, {found.leaves} leaves in the audit log")
-    click.echo(f"state directory: {size(found.size_bytes)}")
 
 
 def rejected(rows: Sequence[RejectedRow]) -> None:

@@ -65,7 +65,9 @@ class Answer:
             error = error["caused_by"]
         if isinstance(error, dict):
             return f"HTTP {self.status} {error.get('type', '')}: {error.get('reason', '')}"
-        text = error if isinstance(error, str) else self.body[:200].decode(errors="replace")
+        said = answer.get("message") if isinstance(answer, dict) else None  # Kibana and Grafana
+        known = [text for text in (said, error) if isinstance(text, str)]
+        text = known[0] if known else self.body[:200].decode(errors="replace")
         return f"HTTP {self.status} {' '.join(text.split())}".strip()
 
 

@@ -115,9 +115,7 @@ def _request(client: Client, method: str, path: str, body: Json | None = None) -
 
 
 def _failure(what: str, answer: Answer) -> LogshipError:
-    found = answer.json()
-    text = found.get("message") if isinstance(found, dict) else None
-    reason = f"HTTP {answer.status} {text}" if isinstance(text, str) else answer.error()
+    reason = answer.error()
     if answer.status in (401, 403):
         return LogshipError(f"Grafana refused: {reason}", "grafana.token needs the role Admin of the organisation")
     return LogshipError(f"Grafana {what} and answered {reason}", "is grafana.url the address of Grafana?")

@@ -157,9 +157,7 @@ def _request(
 
 
 def _failure(what: str, answer: Answer) -> LogshipError:
-    found = answer.json()
-    text = found.get("message") if isinstance(found, dict) else None
-    reason = f"HTTP {answer.status} {text}" if isinstance(text, str) else answer.error()
+    reason = answer.error()
     if answer.status in (401, 403):
         return LogshipError(
             f"Kibana refused: {reason}",

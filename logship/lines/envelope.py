@@ -51,9 +51,13 @@ def unwrap_some(raw: Sequence[bytes], edges: Sequence[int], rows: Sequence[int])
     return _colourless(lines, b"".join(some))
 
 
-def unwrap(chunk: Chunk) -> Lines:
-    """Return the lines of a chunk without their envelope; a broken line keeps its raw text and says why."""
-    raw, edges = cut(chunk)
+def unwrap(chunk: Chunk, lines_of: tuple[list[bytes], list[int]] | None = None) -> Lines:
+    """
+    Return the lines of a chunk without their envelope; a broken line keeps its raw text and says why.
+
+    `lines_of` is what `cut` gave for it, where that was asked for already.
+    """
+    raw, edges = lines_of or cut(chunk)
     envelope = chunk.file.source.envelope
     lines = _docker(raw, edges[:-1], edges[1:]) if envelope == "docker" else _plain(chunk.data, raw, edges)
     if envelope == "cri":

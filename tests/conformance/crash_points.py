@@ -13,6 +13,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -30,18 +32,19 @@ def cycle(site: Site) -> None:
     build(site.settings(file_sink=FileSink(path=site.folder / "out.ndjson"))).once()
 
 
-def killed_at(number: int, site: Site) -> bool:
-    """Run one cycle in a process of its own that ends at its n-th change; return whether it did."""
+def killed_at(number: int, prepare: Callable[[], Callable[[], object]], calls: str = CALLS) -> bool:
+    """Run what is prepared in a process of its own that ends at its n-th change; return whether it did."""
     wait, go = os.pipe()
     child = os.fork()
     if not child:
         os.close(go)
+        run = prepare()
         os.read(wait, 1)
-        cycle(site)
+        run()
         os._exit(0)
     os.close(wait)
-    inject = f"inject={CALLS}:signal=KILL:when={number}"
-    command = ["strace", "-f", "-p", str(child), "-e", f"trace={CALLS}", "-e", inject, "-o", "/dev/null"]
+    inject = f"inject={calls}:signal=KILL:when={number}"
+    command = ["strace", "-f", "-p", str(child), "-e", f"trace={calls}", "-e", inject, "-o", "/dev/null"]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as tracer:
         assert tracer.stderr is not None
         assert b"attached" in tracer.stderr.readline()
@@ -79,7 +82,7 @@ def main(folder: Path, *, fresh: bool, step: int) -> None:
         number += step
         site = Site(folder / str(number))
         prepare(site, fresh=fresh)
-        killed = killed_at(number, site)
+        killed = killed_at(number, partial(partial, cycle, site))
         left = committed(site)
         cycle(site)
         sys.stdout.buffer.write(orjson.dumps({"folder": str(number), "killed": killed, "left": left}) + b"\n")

@@ -9,13 +9,11 @@ killed, and what was wrong afterwards.
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import orjson
+from conformance import crash_points
 from conformance.harness import Site
 from rotation.conftest import numbered, whole
 from rotation.writer import line
@@ -45,25 +43,7 @@ def cycle(site: Site, name: str, *, rotate: bool, compress: str) -> None:
 
 def killed_at(number: int, site: Site, name: str, compress: str) -> bool:
     """Rotate in a process of its own that ends at its n-th change; return whether it did."""
-    wait, go = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(go)
-        agent = made(site, name, rotate=True, compress=compress)
-        os.read(wait, 1)
-        agent.once()
-        os._exit(0)
-    os.close(wait)
-    inject = f"inject={CALLS}:signal=KILL:when={number}"
-    command = ["strace", "-f", "-p", str(child), "-e", f"trace={CALLS}", "-e", inject, "-o", "/dev/null"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as tracer:
-        assert tracer.stderr is not None
-        assert b"attached" in tracer.stderr.readline()
-        os.write(go, b"\n")
-        os.close(go)
-        _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    return crash_points.killed_at(number, lambda: made(site, name, rotate=True, compress=compress).once, CALLS)
 
 
 def append(site: Site, name: str, first: int, last: int) -> None:

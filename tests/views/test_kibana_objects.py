@@ -47,6 +47,7 @@ def test_saved_objects_have_kibanas_form(language):
     """Every object, and every JSON string in one, fits the schema, unknown keys forbidden."""
     for one in objects(language):
         parsed = OBJECT.validate_python(one)
+        assert parsed.id == one["id"]
         if isinstance(parsed, forms_objects.Dashboard):
             for panel in parsed.attributes.panelsJSON:
                 if isinstance(panel, forms_objects.LensPanel):

@@ -121,6 +121,7 @@ def test_a_line_written_later_is_shown(tmp_path, log):
         with log.open("a") as file:
             file.write(LINES[0].replace("cache warmed", "written later") + "\n")
         wait_for(process.stdout, b"written later")
+        assert process.poll() is None
 
 
 def test_a_reader_that_goes_away_ends_the_agent(tmp_path, log):
