@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from logship.app import Binder, policies
 from logship.data import data_path
 from logship.lines.envelope import is_cri, unwrap
-from logship.lines.prefixes import Layer, Peeler, detect
+from logship.lines.prefixes import Layer, Peeler, detect, is_container_id
 from logship.lines.reader import Block, blocks
 from logship.model import Chunk, Envelope, Events, FileRef, Lines, Source
 from logship.pipeline.recognise import Guess, Recogniser
@@ -176,12 +176,21 @@ class Reading:
         auto = options.envelope is None and envelope == "plain"
         self.found.layers = detect(texts, lambda some: offline.recogniser.quality(some)) if auto else []
         self._peeler = Peeler(self.found.layers, offline.known, options.zone)
-        by_name: dict[str, list[str]] = {}
-        for one in lines:
-            for name, part in self._peeler.peel(one).items():
-                by_name.setdefault(name, []).extend(part.texts)
+        by_name = self._by_name(lines)
+        if self._peeler.complete(by_name):
+            by_name = self._by_name([unwrap(self._chunk(block, 0)) for block in sample])
         for name, some in by_name.items():
             self._group(name, some[:_SAMPLE_LINES])
+
+    def _by_name(self, lines: Sequence[Lines]) -> dict[str, list[str]]:
+        """Return the texts by the name they carry, stream after stream as they will be joined."""
+        by_name: dict[str, dict[str, list[str]]] = {}
+        for one in lines:
+            for name, part in self._peeler.peel(one).items():
+                streams = by_name.setdefault(name, {})
+                for stream, text in zip(part.streams, part.texts, strict=True):
+                    streams.setdefault(stream, []).append(text)
+        return {name: [text for texts in streams.values() for text in texts] for name, streams in by_name.items()}
 
     def _chunk(self, block: Block, offset: int) -> Chunk:
         ref = FileRef(0, "parse", self._path, self._source)
@@ -195,8 +204,9 @@ class Reading:
         service, image, guess = options.service or name, "", None
         if not options.service and (not name or not offline.known(name)):
             hint = service_of(self._path) if self._path else ""
-            guess = offline.recogniser.guess(texts, name or hint)
-            service = name or guess.service
+            named = "" if is_container_id(name) else name
+            guess = offline.recogniser.guess(texts, named or hint)
+            service = named or guess.service
             image = next(iter(offline.pipelines.specs[guess.pipeline].images), "")
         self.found.services[name] = (service, guess)
         source = replace(self._source, service=service, image=image)

@@ -9,7 +9,7 @@ A stamp that is taken off becomes the line's time only if the line has none.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from logship.model import Lines
@@ -22,7 +22,8 @@ _DEEP = 4
 _COLOUR = r"(?:\x1b?\[[0-9;]*m)*"
 _NOISE = re.compile(r"-- (?:Logs begin|Journal begins|No entries|Boot [0-9a-f]{32}|Reboot --|cursor: )")
 _CONTAINER = re.compile(r"[-_]\d+$")
-_IDENTIFIER = re.compile(r"(?:docker|dockerd|podman|conmon|containerd|k3s|kubelet|[0-9a-f]{12}|[0-9a-f]{64})")
+_ENGINE = re.compile(r"docker|dockerd|podman|conmon|containerd|k3s|kubelet")
+_CONTAINER_ID = re.compile(r"[0-9a-f]{12}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,11 @@ _OWN_START = re.compile(
     r"\s|\[?\d{4}[-/]\d\d[-/]\d\d|\{\"|\[GIN|Traceback \(|[0-9a-f.:]{7,45} - |\[[A-Za-z]"
     r"|(?:INFO|DEBUG|WARNING|ERROR|CRITICAL):|\d+:[A-Z] \d|\d{9,10}\.\d{3}\s|-{3}|$"
 )
+
+
+def is_container_id(name: str) -> bool:
+    """Return whether a name is only a container's id, which says nothing of its service."""
+    return _CONTAINER_ID.fullmatch(name) is not None
 
 
 def detect(texts: Sequence[str], judge: Judge) -> list[Layer]:
@@ -180,9 +186,20 @@ class Peeler:
             self._names[container] = self._service(container)
         return self._names[container]
 
+    def complete(self, names: Iterable[str]) -> bool:
+        """Give names whose beginning was cut off (`orker-1`) the service of a whole one; return whether any was."""
+        names = list(names)
+        whole = [name for name in names if self._known(name)]
+        cut = {name: next((one for one in whole if one != name and one.endswith(name)), "") for name in names if name}
+        found = {name: one for name, one in cut.items() if one and not self._known(name)}
+        self._names.update({said: found[name] for said, name in list(self._names.items()) if name in found})
+        return bool(found)
+
     def _service(self, container: str) -> str:
-        if _IDENTIFIER.fullmatch(container):
+        if _ENGINE.fullmatch(container):
             return ""
+        if is_container_id(container):
+            return container
         name = _CONTAINER.sub("", container.rpartition("/")[2])
         if self._known(name):
             return name

@@ -95,8 +95,8 @@ def raised(trace: str) -> dict[str, str]:
         if not found:
             continue
         more = []
-        for text in lines[number + 1 :]:
-            if not text.strip() or text.lstrip(" ").startswith(("+-", "|")):
+        for text in lines[number + 1 :] if found["message"] is not None else ():
+            if not text.strip() or text.lstrip(" ").startswith(("+-", "|")) or " <Greenlet at " in text:
                 break
             more.append(text)
         message = "\n".join([found["message"] or "", *more]).strip()

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import orjson
 
@@ -128,16 +129,16 @@ class _Reader:
                 for value, row in zip(_worths(form, literal, parsed, events), parsed.rows, strict=True):
                     named = 0.5 * self._says_its_name(events[row])
                     said = 0.1 * bool(self._words and self._words.search(events[row]))
-                    points += value * (1 - 0.01 * min(place, 20)) + named + said
+                    weight = _weight(events[row])
+                    points += value * weight * (1 - 0.005 * min(place, 20)) + named + said
                     count += value > 0.2
                     services[form.spec.service] += value > 0.2
             todo = rest
-        # Few events of many lines: the pipeline does not see where events start.
-        lines = max(len(events), sum(not text[:1].isspace() for text in texts) // 2, 1)
+        lines = max(len(texts), 1)
         points *= _PRIOR.get(self.spec.name, 1.0)
         named_service, often = max(services.items(), key=lambda one: one[1], default=("", 0))
-        service = named_service if 2 * often > count and named_service else self.service
-        return _Rate(points, points / lines, count / lines, service)
+        service = named_service if 2 * often > services.total() and named_service else self.service
+        return _Rate(points, points / lines, count / max(len(events), 1), service)
 
     def _events(self, texts: Sequence[str]) -> list[str]:
         joiner = Joiner(self._starts, self._alone)
@@ -182,6 +183,16 @@ def _worths(form: RegexFormat | JsonFormat, literal: int, parsed: Parsed, events
         asked = 0.05 + 0.25 * bool(parsed.times[position]) + 0.1 * fields + 0.4 * max(1 - left, 0) + 0.004 * literal
         worths.append(asked / (asked + 0.4))
     return worths
+
+
+def _weight(text: str) -> int:
+    """Return how many of an event's lines certainly belong to it: its first, indented ones, and what ends those."""
+    if "\n" not in text:
+        return 1
+    pairs = pairwise(text.split("\n"))
+    return 1 + sum(
+        bool(line[:1].isspace() or before[:1].isspace() or line.startswith("Traceback (")) for before, line in pairs
+    )
 
 
 def _literal(form: FormatSpec) -> int:

@@ -131,6 +131,44 @@ def test_interleaved_services_are_joined_apart(offline):
     assert ["api", "nginx", "api", "nginx"] == [one["service"]["name"] for one in found[:4]]
 
 
+def test_what_compose_says_itself_is_no_containers(offline):
+    """Lines of compose between those of its containers are documents of nobody's, and in no event."""
+    own = ["Attaching to api-1", "api-1 exited with code 1", "Gracefully stopping... (press Ctrl+C again to force)"]
+    lines = [own[0], "api-1  | Running migrations", own[1], *[f"api-1  | {line}" for line in LINES], own[2]]
+    found, _ = documents(offline, "\n".join(lines).encode())
+    by_service = {}
+    for one in found:
+        by_service.setdefault(one["service"]["name"], []).append(one)
+    assert ["Running migrations", *[message for _, _, message, _ in EXPECTED]] == [
+        one["message"] for one in by_service["api"]
+    ]
+    assert own == [one["message"] for one in by_service["unknown"]]
+
+
+def test_the_view_of_docker_desktop_comes_off_compose_lines(offline):
+    """A stamp before a prefix before a line: both come off, and the line's own time counts."""
+    lines = [f"2025-11-20 16:00:1{number} api-1  | {line}" for number, line in enumerate(LINES)]
+    found, what = documents(offline, "\n".join(lines).encode())
+    assert ["desktop", "compose"] == [layer.name for layer in what.layers]
+    assert EXPECTED == summary(found)
+
+
+def test_a_prefix_whose_beginning_was_cut_off_is_completed(offline):
+    """Where a selection began inside a name, its line goes to the service of the others."""
+    lines = ["pi-1  | Running migrations", *[f"api-1  | {line}" for line in LINES]]
+    found, _ = documents(offline, "\n".join(lines).encode())
+    assert {"api"} == {one["service"]["name"] for one in found}
+
+
+def test_containers_named_by_their_id_are_recognised_one_by_one(offline):
+    """An id says nothing of a service: each container's lines are looked at on their own."""
+    access = '203.0.113.9 - - [20/Nov/2025:08:03:10 +0000] "GET / HTTP/1.1" 200 97 "-" "curl/8" "-"'
+    lines = [f"Nov 20 08:00:10 host 0123456789ab[1]: {line}" for line in LINES]
+    lines += [f"Nov 20 08:00:10 host ba9876543210[1]: {access}" for _ in range(3)]
+    found, _ = documents(offline, "\n".join(lines).encode())
+    assert ["api"] * len(EXPECTED) + ["nginx"] * 3 == [one["service"]["name"] for one in found]
+
+
 def test_streams_of_a_record_are_not_mixed(offline):
     """A traceback on stdout stays whole when stderr's lines fall between."""
     lines = []

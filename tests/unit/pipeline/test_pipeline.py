@@ -278,12 +278,118 @@ second line"""
         ("node", "m\nError: connect ECONNREFUSED\n    at x (y.js:1:2)", "m", "Error", "connect ECONNREFUSED"),
         ("node", "m\nTypeError: fetch failed\n    at async p (x.js:1:2)", "m", "TypeError", "fetch failed"),
         ("go", "panic: nil map\n\ngoroutine 1 [running]:\nmain.main()", "panic: nil map", "panic", "nil map"),
+        ("go", "panic: \n\ngoroutine 5 [running]:\nmain.main()", "panic: ", "panic", None),
+        ("go", "m\ngithub.com/a/b.(*C).D\n\t/app/x.go:24", "m", None, None),
+        ("go", "goroutine 5 [running]:\nx()\n\t/x.go:2", "goroutine 5 [running]:", None, None),
+        (
+            "go",
+            "[Recovery] panic recovered:\nGET / HTTP/1.1\nHost: a\n\nindex out of range\n/x/panic.go:2 (0x476)\nf: x",
+            "[Recovery] panic recovered:",
+            "panic",
+            "index out of range",
+        ),
+        (
+            "python",
+            'x failed: Traceback (most recent call last):\n  File "a"\nKeyError: 1',
+            "x failed:",
+            "KeyError",
+            "1",
+        ),
+        ("python", '  File "a.py", line 2, in f\n    g()\nValueError: cut off', "", "ValueError", "cut off"),
+        ("python", "Traceback (most recent call last):\n  x\nKeyError\nnot its text", "", "KeyError", None),
+        ("java", "cannot boot java.lang.Error: x\n\tat a.b.C.d(E.java:1)", "cannot boot", "java.lang.Error", "x"),
+        (
+            "node",
+            "AggregateError [ECONNREFUSED]: \n    at a (x:1:2)",
+            "AggregateError [ECONNREFUSED]:",
+            "AggregateError",
+            None,
+        ),
+        ("rust", "m\nthread 'main' panicked at a.rs:1:2:\nboom\nnote: x", "m", "panic", "boom"),
+        (
+            "rust",
+            "thread 'a' panicked at 'boom', a.rs:1:2\nnote: x",
+            "thread 'a' panicked at 'boom', a.rs:1:2",
+            "panic",
+            "boom",
+        ),
+        ("rust", "Panic backtrace:\n   0: std::x", "Panic backtrace:", None, None),
+        ("any", "m\njava.lang.Error: x\n\tat a.b.C.d(E.java:1)", "m", "java.lang.Error", "x"),
+        ("any", "m\nTypeError: x\n    at f (a.js:1:2)", "m", "TypeError", "x"),
+        ("any", 'm\nTraceback (most recent call last):\n  File "a"\nKeyError: 1', "m", "KeyError", "1"),
+        ("any", "fatal error: deadlock\n\ngoroutine 1 [running]:\nx", "fatal error: deadlock", "panic", "deadlock"),
     ],
 )
 def test_what_was_raised_is_found_in_each_language(kind, text, message, type_, error):
     """The type and message are those of the exception that was not handled."""
     found, fields = exceptions.split(kind, text)
-    assert (message, type_, error) == (found, fields["error.type"], fields.get("error.message"))
+    assert (message, type_, error) == (found, fields.get("error.type"), fields.get("error.message"))
+    assert text.endswith(fields["error.stack_trace"])
+
+
+def test_a_text_without_an_exception_stays_whole():
+    """No kind finds one where there is none."""
+    text = "two lines\nno exception: at all"
+    for kind in ("python", "java", "node", "go", "rust", "any"):
+        assert (text, {}) == exceptions.split(kind, text)
+
+
+def encode_with(form: dict, *texts: str, **pipeline) -> list[dict]:
+    """Give the documents of some texts by a pipeline with one format."""
+    spec = PipelineSpec.model_validate({"name": "x", "formats": [{"name": "f", **form}], **pipeline})
+    encoder = Encoder(spec, Source("x"), Marks(), key="k", constants={})
+    count = len(texts)
+    encoded = encoder.encode(Events(list(range(count)), [1] * count, list(texts), [""] * count, [""] * count))
+    return [orjson.loads(document.split(b"\n")[1]) for document in encoded.documents]
+
+
+def test_paths_lead_into_lists():
+    """A number in a path is a place in a list; what is not there is absent."""
+    form = {"json": True, "groups": {"message": "a.1.b"}, "fields": {"c.0": "event.code", "c.7": "event.reason"}}
+    (found,) = encode_with(form, '{"a": [{}, {"b": "here"}], "c": ["first"]}')
+    assert ("here", "first", None) == (found["message"], found["event"]["code"], found["event"].get("reason"))
+
+
+def test_lists_of_lines_become_one_text():
+    """The type `lines` joins a list; a text stays as it is."""
+    form = {"json": True, "fields": {"s": "error.stack_trace:lines"}}
+    found = encode_with(form, '{"s": ["a", "b"]}', '{"s": "c"}', '{"s": []}', "{}")
+    assert ["a\nb", "c", None, None] == [one.get("error", {}).get("stack_trace") for one in found]
+
+
+def test_quoted_texts_are_unescaped():
+    """What stood in a program's quotes becomes the text that it meant."""
+    form = {"match": r'msg="(?P<message>(?s:.*))"', "escaped": ["message"]}
+    texts = [r'msg="a \"b\" \\ c\nd \u00e9\x41"', 'msg="plain"']
+    assert ['a "b" \\ c\nd éA', "plain"] == [one["message"] for one in encode_with(form, *texts)]
+
+
+def test_milliseconds_may_be_a_number():
+    """As logging's %(msecs)d prints them: 7 is seven thousandths, not seven tenths."""
+    form = {"match": r"(?P<time>\d{4}-\S+ \S+?),(?P<msecs>\d+) (?P<message>.*)"}
+    found = encode_with(form, "2025-11-20 08:00:07,7 a", "2025-11-20 08:00:07,41 b", "2025-11-20 08:00:07,412 c")
+    assert ["007", "041", "412"] == [one["@timestamp"][20:23] for one in found]
+
+
+def test_what_stands_before_further_lines_comes_off():
+    """A prefix on every line of an event is in neither its message nor its stack trace."""
+    form = {"match": r"\d\|web \| (?P<message>(?s:.*))", "exception": "node"}
+    text = "0|web | TypeError: x\n0|web |     at f (a.js:1:2)"
+    (found,) = encode_with(form, text, before_further=r"\d\|web \| ")
+    assert "TypeError: x" == found["message"]
+    assert "TypeError: x\n    at f (a.js:1:2)" == found["error"]["stack_trace"]
+
+
+def test_an_exception_that_a_json_line_names_is_kept():
+    """Type and message come out of the stack trace only where the line does not say them itself."""
+    form = {
+        "json": True,
+        "fields": {"type": "error.type", "stack": "error.stack_trace"},
+        "exception": "java",
+    }
+    stack = "a.B: x\\n\\tat a.b.C.d(E.java:1)\\nCaused by: a.C: y\\n"
+    found = encode_with(form, f'{{"type": "a.B", "stack": "{stack}"}}', f'{{"stack": "{stack}"}}')
+    assert [("a.B", "y"), ("a.C", "y")] == [(one["error"]["type"], one["error"]["message"]) for one in found]
 
 
 def test_texts_that_look_like_json_are_told_apart():
