@@ -8,6 +8,7 @@ that takes the documents is not counted. Prints a Markdown table.
 from __future__ import annotations
 
 import argparse
+import compileall
 import platform
 import tempfile
 from pathlib import Path
@@ -99,6 +100,7 @@ def main() -> None:
     parser.add_argument("--url", default="", help="with --delivery: also to this Elasticsearch, which is written to")
     parser.add_argument("--readme", action="store_true", help="also write the table into README.md")
     options = parser.parse_args()
+    compileall.compile_dir("logship", quiet=1)  # as an installer does; else a start may compile all of it
     with tempfile.TemporaryDirectory(prefix="logship-bench-") as name:
         folder = Path(name)
         if options.idle:

@@ -14,8 +14,8 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from io import BytesIO
 from itertools import accumulate
-from operator import add
 from typing import Any
 
 import orjson
@@ -34,13 +34,10 @@ _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def cut(chunk: Chunk) -> tuple[list[bytes], list[int]]:
-    """Return the lines of a chunk, without newlines, and where on disk each begins and the last ends."""
-    raw = chunk.data.split(b"\n")
-    if not raw[-1]:
-        raw.pop()
-    ends = accumulate(map(len, raw), initial=chunk.offset)
-    edges = list(map(add, ends, range(len(raw) + 1)))  # and a newline each
-    edges[-1] = chunk.offset + chunk.span  # a cut line is longer on disk; the last line of a file may lack its newline
+    """Return the lines of a chunk, each with its newline, and where on disk each begins and the last ends."""
+    raw = BytesIO(chunk.data).readlines()  # a third of the time of bytes.split
+    edges = list(accumulate(map(len, raw), initial=chunk.offset))
+    edges[-1] = chunk.offset + chunk.span  # a cut line is longer on disk
     return raw, edges
 
 
@@ -78,13 +75,13 @@ def _plain(data: bytes, raw: list[bytes], edges: list[int]) -> Lines:
     extra: dict[int, dict[str, Any]] = {}
     if b"\0" in data:  # holes that a writer without O_APPEND leaves after a truncation, or a crash of the machine
         raw = [_without_hole(line, position, extra) if b"\0" in line else line for position, line in enumerate(raw)]
-        data = b"\n".join(raw)
+        data = b"".join(raw)
     try:
         texts = data.decode().split("\n")
         if len(texts) > len(raw):
             texts.pop()
     except UnicodeDecodeError:
-        texts = [line.decode(errors="replace") for line in raw]
+        texts = [line.removesuffix(b"\n").decode(errors="replace") for line in raw]
     if "\r" in texts[0] or b"\r\n" in data:
         texts = [text.removesuffix("\r") for text in texts]
     if edges[0] == 0:
@@ -95,10 +92,11 @@ def _plain(data: bytes, raw: list[bytes], edges: list[int]) -> Lines:
 
 def _without_hole(line: bytes, position: int, extra: dict[int, dict[str, Any]]) -> bytes:
     """Take holes out of a line, and note how many NUL bytes they were; single ones inside it are escaped."""
-    text = _HOLE.sub(b"", line.strip(b"\0"))
-    if len(text) < len(line):
-        extra[position] = {"log.nul_bytes": len(line) - len(text)}
-    return text.replace(b"\0", b"\\0")
+    inner = line.removesuffix(b"\n")
+    text = _HOLE.sub(b"", inner.strip(b"\0"))
+    if len(text) < len(inner):
+        extra[position] = {"log.nul_bytes": len(inner) - len(text)}
+    return text.replace(b"\0", b"\\0") + line[len(inner) :]
 
 
 def _cri(lines: Lines) -> Lines:
@@ -162,7 +160,7 @@ def _docker(raw: list[bytes], offsets: list[int], ends: list[int]) -> Lines:
 
 def _record(line: bytes, position: int, extra: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """Decode one record on its own; what is not one becomes the text, with the reason beside it."""
-    text = line.strip(b"\0 ")
+    text = line.strip(b"\0 \n")
     if not text:
         return {"log": "\n", "stream": "", "time": ""}
     try:

@@ -177,7 +177,7 @@ class FastPath:
         if not kept:
             return None
         size = edges[-1] - edges[0] - sum(edges[row + 1] - edges[row] for row in rest)
-        times = time_range(columns[0], kept)
+        times = time_range(columns[0], kept[-1])
         return Taken(rest, edges[-1], count - len(rest), size, *times, offsets[kept[-1]], runs)
 
     def _columns(self, groups: Sequence[tuple[bytes, ...]]) -> tuple[list[Cells], set[int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from logship.pipeline.cells import Cells
 
@@ -38,28 +39,26 @@ class Taken:
 
 def leave(streams: list[bytes], raw: Sequence[bytes]) -> None:
     """Blank the rows that are for the long way: unlike the others, or with a neighbour that may be a part of them."""
+    blank = [row for row, stream in enumerate(streams) if not stream]
     split = False
-    for row, stream in enumerate(list(streams)):
-        if not stream:
-            streams[max(row - 1, 0)] = b""
-            split = split or _ENDS not in raw[row]
-        elif split:  # the end of a line that was split
-            streams[row] = b""
+    for row, following in pairwise([*blank, len(streams)]):
+        streams[max(row - 1, 0)] = b""
+        split = split or _ENDS not in raw[row]
+        if split and following > row + 1:  # the end of a line that was split
+            streams[row + 1] = b""
             split = False
     streams[-1] = b""  # it may go on in the next chunk
 
 
-def time_range(times: Cells, rows: Sequence[int]) -> tuple[str, str, str]:
-    """Return the first time of some rows, the last time, and that of the last row."""
+def time_range(times: Cells, last: int) -> tuple[str, str, str]:
+    """Return the first time of all rows, the last time, and that of one row."""
     values, more = times.values, times.more
-    if len(rows) < len(values):
-        values = [values[row] for row in rows]
-        more = [more[row] for row in rows] if more is not None else None
-    edges = min(values), max(values), values[-1]
+    distinct = set(values)
+    edges = min(distinct), max(distinct), values[last]
     if more is not None:
-        low, high = edges[:2]
+        low, high, end = edges
         smallest = min([digits for value, digits in zip(values, more, strict=True) if value == low])
         largest = max([digits for value, digits in zip(values, more, strict=True) if value == high])
-        edges = b"%b.%b" % (low, smallest), b"%b.%b" % (high, largest), b"%b.%b" % (values[-1], more[-1])
-    first, last, end = (f"{time.decode()}{times.behind}" for time in edges)
-    return first, last, end
+        edges = b"%b.%b" % (low, smallest), b"%b.%b" % (high, largest), b"%b.%b" % (end, more[last])
+    first, last, at = (f"{time.decode()}{times.behind}" for time in edges)
+    return first, last, at

@@ -59,7 +59,7 @@ def documents(chunks, service, *, short, spec=None):
         if taken is not None:
             quick += taken.count
             left = set(taken.rest)
-            assert taken.size == sum(len(line) + 1 for row, line in enumerate(raw) if row not in left)
+            assert taken.size == sum(len(line) for row, line in enumerate(raw) if row not in left)
             lines_of = b"".join(encoded.documents).split(b"\n")[:-1]
             made = [b"%b\n%b\n" % pair for pair in zip(*[iter(lines_of)] * 2, strict=True)]
             assert len(made) == encoded.count
