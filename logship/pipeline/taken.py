@@ -60,5 +60,5 @@ def time_range(times: Cells, last: int) -> tuple[str, str, str]:
         smallest = min([digits for value, digits in zip(values, more, strict=True) if value == low])
         largest = max([digits for value, digits in zip(values, more, strict=True) if value == high])
         edges = b"%b.%b" % (low, smallest), b"%b.%b" % (high, largest), b"%b.%b" % (end, more[last])
-    first, last, at = (f"{time.decode()}{times.behind}" for time in edges)
-    return first, last, at
+    first, latest, at = (f"{time.decode()}{times.behind}" for time in edges)
+    return first, latest, at
