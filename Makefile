@@ -105,6 +105,9 @@ tools:
 		echo "make test runs against the real parts and misses: $${missing[*]}" >&2; \
 		echo "  apt-get install --no-install-recommends $${missing[*]}" >&2; exit 1; \
 	fi; \
+	if ! command -v go >/dev/null && ! [ -x /usr/local/go/bin/go ]; then \
+		echo "make test builds a real S3 server (MinIO) and misses Go 1.24 or newer in PATH or /usr/local/go" >&2; exit 1; \
+	fi; \
 	for home in "$${JAVA_HOME:-}" /usr/lib/jvm/* /opt/java/*; do \
 		if [ -x "$$home/bin/javac" ] && [ "$$("$$home/bin/javac" -version 2>&1 | sed 's/^javac \([0-9]*\).*/\1/')" -ge 21 ]; then exit 0; fi; \
 	done; \

@@ -1,4 +1,4 @@
-"""Puts the agent together: the only place that sees settings."""
+"""Puts the agent together: here and in `connections` settings become arguments, and nowhere else."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import structlog
 
 from logship.agent import Agent
 from logship.config.settings import Settings
+from logship.connections import elasticsearch, retention
 from logship.data import data_path
 from logship.delivery.sink import Sink
 from logship.errors import ConfigError
@@ -43,12 +43,6 @@ from logship.sources.tailer import Tailer
 from logship.sources.watcher import Watcher
 from logship.store.archiver import Archiver
 from logship.store.describe import describe
-
-if TYPE_CHECKING:
-    from pydantic import SecretStr
-
-    from logship.elastic.client import Client
-    from logship.elastic.nodes import Tls
 
 
 def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", envelope: Wrapping = "auto") -> Agent:
@@ -290,76 +284,6 @@ def _sinks(settings: Settings, ledger: Ledger) -> list[Sink]:
         options = settings.file_sink
         sinks.append(FileSink(settings.file_sink.path, max_size=options.max_size, backups=options.backups))
     return sinks
-
-
-def elasticsearch(settings: Settings, *, reading: bool = False) -> Client:
-    """Return a connection to the Elasticsearch that the settings name; `reading`: as who may read there."""
-    from logship.elastic.client import connect
-    from logship.elastic.identity import Identity, Secret
-
-    options = settings.elasticsearch
-    key, key_file = options.api_key, options.api_key_file
-    if reading and options.read_api_key:
-        key, key_file = options.read_api_key, options.read_api_key_file
-    other = key is None or not (reading and options.read_api_key)
-    return connect(
-        options.hosts,
-        cloud_id=options.cloud_id,
-        identity=Identity(
-            api_key=Secret(_secret(key), key_file) if key else None,
-            username=options.username or "" if other else "",
-            password=Secret(_secret(options.password), options.password_file) if options.password and other else None,
-            bearer=Secret(_secret(options.bearer), options.bearer_file) if options.bearer and other else None,
-        ),
-        tls=_tls(settings),
-        proxy=options.proxy,
-        timeout=options.request_timeout,
-        connections=options.in_flight + 1,
-    )
-
-
-def kibana(settings: Settings) -> Client:
-    """Return a connection to the Kibana that the settings name; by Elasticsearch's key or user, where it has none."""
-    from logship.elastic.client import connect
-    from logship.elastic.identity import Identity, Secret
-    from logship.elastic.kibana import HEADERS
-
-    options, elastic = settings.kibana, settings.elasticsearch
-    key = options.api_key or elastic.api_key
-    identity = Identity(
-        api_key=Secret(_secret(key)) if key else None,
-        username=elastic.username or "",
-        password=Secret(_secret(elastic.password)) if elastic.password else None,
-        bearer=Secret(_secret(elastic.bearer)) if elastic.bearer else None,
-    )
-    return connect([options.url], identity=identity, tls=_tls(settings), headers=HEADERS)
-
-
-def grafana(settings: Settings) -> Client:
-    """Return a connection to the Grafana that the settings name."""
-    from logship.elastic.client import connect
-    from logship.elastic.identity import Identity, Secret
-
-    options = settings.grafana
-    identity = Identity(bearer=Secret(_secret(options.token)) if options.token else None)
-    return connect([options.url], identity=identity, tls=_tls(settings))
-
-
-def _tls(settings: Settings) -> Tls:
-    from logship.elastic.nodes import Tls
-
-    options = settings.elasticsearch
-    return Tls(options.ca_file, options.fingerprint or "", options.verify, options.client_cert, options.client_key)
-
-
-def retention(settings: Settings) -> dict[str, int]:
-    """Return the days that Elasticsearch keeps documents, by lifecycle policy."""
-    options = settings.elasticsearch
-    return {"logship-logs": options.retention_days, "logship-audit": options.audit_retention_days}
-
-
-def _secret(value: SecretStr | None) -> str:
-    return value.get_secret_value() if value is not None else ""
 
 
 def _archiver(settings: Settings, ledger: Ledger) -> Archiver | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 from elastic_transport import TransportError
 
+from logship.archive.place import Place
 from logship.archive.shelf import entries, verified
 from logship.delivery.bulk import Document, pack
 from logship.delivery.lookup import present
@@ -43,7 +44,7 @@ class Rehydrated:
 
 
 def rehydrate(
-    shelf: Path,
+    place: Place,
     client: Client,
     reader: Client,
     *,
@@ -59,13 +60,13 @@ def rehydrate(
     altered, DeliveryError when the cluster cannot be read or written.
     """
     sink, total = ElasticsearchSink(client, namespace=namespace), Rehydrated()
-    for entry in entries(shelf, since, until):
-        path = verified(shelf, entry)
-        for dataset, pairs in _documents(path, since, until):
-            missing = _missing(reader, f"logs-{dataset}-{namespace}", pairs)
-            total.there += len(pairs) - len(missing)
-            if missing:
-                _send(sink, dataset, missing, total, wait)
+    for entry in entries(place, since, until):
+        with verified(place, entry) as path:
+            for dataset, pairs in _documents(path, since, until):
+                missing = _missing(reader, f"logs-{dataset}-{namespace}", pairs)
+                total.there += len(pairs) - len(missing)
+                if missing:
+                    _send(sink, dataset, missing, total, wait)
     return total
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from logship.cli import render
 from logship.cli.search import moment
-from logship.cli.shared import Group, state_dir
+from logship.cli.shared import Group, effective, state_dir
 
-_AT = click.option(
-    "--at", "shelf", required=True, type=click.Path(file_okay=False, path_type=Path), help="The archive's directory."
-)
+if TYPE_CHECKING:
+    from logship.archive.place import Place
+
+AT = click.option("--at", metavar="PLACE", help="The archive: a directory or s3://bucket/prefix; else archive.at.")
 _SINCE = click.option("--since", metavar="WHEN", help="15m, 2h, 3d, or a date and time; from then on.")
 _UNTIL = click.option("--until", metavar="WHEN", help="The same; before then.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -24,54 +26,69 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a 
     cls=Group,
     examples=[
         "logship archive push --at /mnt/backup/logship --keep-days 400",
+        "logship archive push --at s3://backups/logship",
         "logship archive list --at /mnt/backup/logship --since 30d",
     ],
 )
 def archive() -> None:
-    """Keep sealed segments in another directory, with checksums, for longer than the store keeps them."""
+    """
+    Keep sealed segments in another directory or a bucket (S3), for longer than the store keeps them.
+
+    A bucket's endpoint, region and keys are settings (archive.*) or the usual AWS_ variables.
+    """
 
 
 @archive.command("list", examples=["logship archive list --at /mnt/backup/logship --json"])
-@_AT
+@AT
 @_SINCE
 @_UNTIL
 @_JSON
-def list_(shelf: Path, since: str | None, until: str | None, as_json: bool) -> None:
+@click.pass_context
+def list_(ctx: click.Context, at: str | None, since: str | None, until: str | None, as_json: bool) -> None:
     """List what is archived, oldest first."""
     from logship.archive.shelf import entries
 
-    _show([asdict(entry) for entry in entries(shelf, moment("--since", since), moment("--until", until))], as_json)
+    place = place_of(ctx, at)
+    _show([asdict(entry) for entry in entries(place, moment("--since", since), moment("--until", until))], as_json)
 
 
 @archive.command(examples=["logship archive push --at /mnt/backup", "logship archive push --at DIR --keep-days 90"])
-@_AT
+@AT
 @click.option("--keep-days", type=click.IntRange(1), help="Delete there what is older.")
 @_JSON
 @click.pass_context
-def push(ctx: click.Context, shelf: Path, keep_days: int | None, as_json: bool) -> None:
+def push(ctx: click.Context, at: str | None, keep_days: int | None, as_json: bool) -> None:
     """Copy every segment that is not there yet; also while the agent runs."""
-    directory = state_dir(ctx)
-    from logship.archive import shelf as shelves
+    place, directory = place_of(ctx, at), state_dir(ctx)
+    from logship.archive import shelf
 
-    done = [{"done": "archived"} | asdict(entry) for entry in shelves.push(directory, shelf)]
-    if keep_days is not None and shelf.is_dir():
-        gone = shelves.expire(shelf, timedelta(days=keep_days), shelves.now())
+    done = [{"done": "archived"} | asdict(entry) for entry in shelf.push(directory, place)]
+    if keep_days is not None:
+        gone = shelf.expire(place, timedelta(days=keep_days), shelf.now())
         done += [{"done": "deleted"} | asdict(entry) for entry in gone]
     _show(done, as_json)
 
 
 @archive.command(examples=["logship archive pull --at /mnt/backup/logship --into /tmp/old --since 2025-11-01"])
-@_AT
+@AT
 @click.option("--into", required=True, type=click.Path(file_okay=False, path_type=Path), help="Where to put them.")
 @_SINCE
 @_UNTIL
 @_JSON
-def pull(shelf: Path, into: Path, since: str | None, until: str | None, as_json: bool) -> None:
+@click.pass_context
+def pull(ctx: click.Context, at: str | None, into: Path, since: str | None, until: str | None, as_json: bool) -> None:
     """Copy archived segments of a time to a directory, checked, for any program that reads Parquet."""
-    from logship.archive import shelf as shelves
+    from logship.archive import shelf
 
-    found = shelves.pull(shelf, into, moment("--since", since), moment("--until", until))
+    found = shelf.pull(place_of(ctx, at), into, moment("--since", since), moment("--until", until))
     _show([asdict(entry) for entry in found], as_json)
+
+
+def place_of(ctx: click.Context, at: str | None) -> Place:
+    """Return the archive that was named, by the option or the settings; raises ConfigError when none was."""
+    from logship.connections import archive as connect
+
+    return connect(effective(ctx).settings, at)
 
 
 def _show(rows: list[dict[str, object]], as_json: bool) -> None:

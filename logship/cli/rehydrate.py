@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from logship.cli import render
+from logship.cli.archive import AT, place_of
 from logship.cli.search import moment
 from logship.cli.shared import Command, effective
 from logship.errors import ConfigError, DeliveryError
 
 
 @click.command(cls=Command, examples=["logship rehydrate --at /mnt/backup --since 2025-11-01 --until 2025-11-08"])
-@click.option(
-    "--at", "shelf", required=True, type=click.Path(file_okay=False, path_type=Path), help="The archive's directory."
-)
+@AT
 @click.option("--since", metavar="WHEN", required=True, help="15m, 2h, 3d, or a date and time; from then on.")
 @click.option("--until", metavar="WHEN", help="The same; before then.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_context
-def rehydrate(ctx: click.Context, shelf: Path, since: str, until: str | None, as_json: bool) -> None:
+def rehydrate(ctx: click.Context, at: str | None, since: str, until: str | None, as_json: bool) -> None:
     """
     Send archived documents to Elasticsearch again, with the ids that they had.
 
@@ -31,13 +29,14 @@ def rehydrate(ctx: click.Context, shelf: Path, since: str, until: str | None, as
     settings = effective(ctx).settings
     if not settings.elasticsearch.named:
         raise ConfigError("no Elasticsearch is configured", "set elasticsearch.hosts or LOGSHIP_ELASTICSEARCH__HOSTS")
-    from logship.app import elasticsearch
     from logship.archive.rehydrate import rehydrate as send
+    from logship.connections import elasticsearch
 
+    place = place_of(ctx, at)
     client, reader = elasticsearch(settings), elasticsearch(settings, reading=True)
     try:
         found = send(
-            shelf,
+            place,
             client,
             reader,
             namespace=settings.namespace,

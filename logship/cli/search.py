@@ -106,7 +106,7 @@ def _store(settings: Settings, place: str) -> Iterator[Search | ClusterSearch]:
 
         yield Search(settings.state_dir)
         return
-    from logship.app import elasticsearch
+    from logship.connections import elasticsearch
     from logship.elastic.search import ClusterSearch
 
     if not settings.elasticsearch.named:

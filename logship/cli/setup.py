@@ -86,7 +86,7 @@ def _elastic(
 ) -> dict[str, object]:
     if not settings.elasticsearch.named:
         raise ConfigError("no Elasticsearch is configured", "set elasticsearch.hosts or LOGSHIP_ELASTICSEARCH__HOSTS")
-    from logship.app import elasticsearch
+    from logship.connections import elasticsearch
 
     client = elasticsearch(settings)
     try:
@@ -121,7 +121,7 @@ def _chosen(only: str | None, settings: Settings) -> list[str]:
 def _install(
     client: Client, settings: Settings, parts: Sequence[str], *, dry_run: bool, quiet: bool
 ) -> dict[str, object]:
-    from logship.app import retention
+    from logship.connections import retention
     from logship.elastic import installer
     from logship.elastic.keys import make_keys
 

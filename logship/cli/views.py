@@ -25,18 +25,18 @@ def configured(settings: Settings) -> list[str]:
 
 def install(settings: Settings, parts: Sequence[str], language: Language, *, dry_run: bool) -> list[Outcome]:
     """Install what is chosen; raises LogshipError."""
-    from logship import app
+    from logship import connections
     from logship.elastic import grafana, kibana
 
     done: list[Outcome] = []
     if "kibana" in parts:
-        client = app.kibana(_with_address(settings, "kibana"))
+        client = connections.kibana(_with_address(settings, "kibana"))
         try:
             done += kibana.install(client, language, dry_run=dry_run)
         finally:
             client.close()
     if "grafana" in parts:
-        client = app.grafana(_with_address(settings, "grafana"))
+        client = connections.grafana(_with_address(settings, "grafana"))
         options = settings.elasticsearch
         key = options.read_api_key or options.api_key
         try:
@@ -54,11 +54,11 @@ def install(settings: Settings, parts: Sequence[str], language: Language, *, dry
 
 def remove(settings: Settings, parts: Sequence[str], *, dry_run: bool) -> list[Outcome]:
     """Delete what logship installed; raises LogshipError."""
-    from logship import app
+    from logship import connections
     from logship.elastic import grafana, kibana
 
     done: list[Outcome] = []
-    for part, connect, module in (("kibana", app.kibana, kibana), ("grafana", app.grafana, grafana)):
+    for part, connect, module in (("kibana", connections.kibana, kibana), ("grafana", connections.grafana, grafana)):
         if part in parts:
             client = connect(_with_address(settings, part))
             try:

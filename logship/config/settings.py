@@ -11,16 +11,17 @@ from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ByteSize,
-    ConfigDict,
     Field,
     SecretStr,
     WithJsonSchema,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from logship.config.archive import Archive
+from logship.config.section import Section
 
 #: Dify's own defaults (`api/configs/feature`, `docker/.env.example`).
 DIFY_FORMAT = (
@@ -122,12 +123,6 @@ SizeOrNone = Annotated[ByteSize, Field(ge=0), _SIZE_SCHEMA]
 Limit = Annotated[ByteSize, Field(ge=4096), _SIZE_SCHEMA]
 Rotated = Literal["none", "managed"]
 Treatment = Literal["keep", "mask", "hash", "drop"]
-
-
-class Section(BaseModel):
-    """A group of options: unknown names are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Containers(Section):
@@ -376,6 +371,7 @@ class Settings(BaseSettings):
     grafana: Grafana = Field(default=Grafana(), description="Grafana, for `logship setup`.")
     file_sink: FileSink = Field(default=FileSink(), description="Delivery to a file.")
     store: Store = Field(default=Store(), description="The embedded archive and search.")
+    archive: Archive = Field(default=Archive(), description="Copies of segments, for longer.")
     ingest: Ingest = Field(default=Ingest(), description="How files are read.")
     state: State = Field(default=State(), description="Disk budget of the state directory.")
     shutdown: Shutdown = Field(default=Shutdown(), description="How the agent ends.")

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 
-from logship.app import discoveries, elasticsearch, managed
+from logship.app import discoveries, managed
 from logship.config.settings import Settings
+from logship.connections import elasticsearch
 from logship.doctor import docker, files, machine, sinks, state
 from logship.doctor.finding import Check, Finding
 from logship.doctor.recovered import recovered

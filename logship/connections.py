@@ -1,0 +1,112 @@
+"""What the settings name outside this machine: Elasticsearch, Kibana, Grafana and the archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logship.config.settings import Settings
+from logship.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from logship.archive.place import Place
+    from logship.elastic.client import Client
+    from logship.elastic.nodes import Tls
+
+
+def elasticsearch(settings: Settings, *, reading: bool = False) -> Client:
+    """Return a connection to the Elasticsearch that the settings name; `reading`: as who may read there."""
+    from logship.elastic.client import connect
+    from logship.elastic.identity import Identity, Secret
+
+    options = settings.elasticsearch
+    key, key_file = options.api_key, options.api_key_file
+    if reading and options.read_api_key:
+        key, key_file = options.read_api_key, options.read_api_key_file
+    other = key is None or not (reading and options.read_api_key)
+    return connect(
+        options.hosts,
+        cloud_id=options.cloud_id,
+        identity=Identity(
+            api_key=Secret(_secret(key), key_file) if key else None,
+            username=options.username or "" if other else "",
+            password=Secret(_secret(options.password), options.password_file) if options.password and other else None,
+            bearer=Secret(_secret(options.bearer), options.bearer_file) if options.bearer and other else None,
+        ),
+        tls=_tls(settings),
+        proxy=options.proxy,
+        timeout=options.request_timeout,
+        connections=options.in_flight + 1,
+    )
+
+
+def kibana(settings: Settings) -> Client:
+    """Return a connection to the Kibana that the settings name; by Elasticsearch's key or user, where it has none."""
+    from logship.elastic.client import connect
+    from logship.elastic.identity import Identity, Secret
+    from logship.elastic.kibana import HEADERS
+
+    options, elastic = settings.kibana, settings.elasticsearch
+    key = options.api_key or elastic.api_key
+    identity = Identity(
+        api_key=Secret(_secret(key)) if key else None,
+        username=elastic.username or "",
+        password=Secret(_secret(elastic.password)) if elastic.password else None,
+        bearer=Secret(_secret(elastic.bearer)) if elastic.bearer else None,
+    )
+    return connect([options.url], identity=identity, tls=_tls(settings), headers=HEADERS)
+
+
+def grafana(settings: Settings) -> Client:
+    """Return a connection to the Grafana that the settings name."""
+    from logship.elastic.client import connect
+    from logship.elastic.identity import Identity, Secret
+
+    options = settings.grafana
+    identity = Identity(bearer=Secret(_secret(options.token)) if options.token else None)
+    return connect([options.url], identity=identity, tls=_tls(settings))
+
+
+def _tls(settings: Settings) -> Tls:
+    from logship.elastic.nodes import Tls
+
+    options = settings.elasticsearch
+    return Tls(options.ca_file, options.fingerprint or "", options.verify, options.client_cert, options.client_key)
+
+
+def retention(settings: Settings) -> dict[str, int]:
+    """Return the days that Elasticsearch keeps documents, by lifecycle policy."""
+    options = settings.elasticsearch
+    return {"logship-logs": options.retention_days, "logship-audit": options.audit_retention_days}
+
+
+def archive(settings: Settings, at: str | None = None) -> Place:
+    """Return the archive of that name, or the one that the settings name; raises ConfigError when there is none."""
+    from logship.archive.directory import Directory
+
+    options = settings.archive
+    where = at or options.at
+    if not where:
+        raise ConfigError("no archive is named", "give --at DIR or --at s3://bucket/prefix, or set archive.at")
+    if "://" not in where:
+        return Directory(Path(where))
+    from logship.archive.bucket import Access, Bucket
+
+    return Bucket(
+        where,
+        Access(
+            endpoint=options.endpoint,
+            region=options.region,
+            access_key_id=options.access_key_id,
+            secret_access_key=_secret(options.secret_access_key),
+            session_token=_secret(options.session_token),
+            ca_file=options.ca_file,
+            path_style=options.path_style,
+        ),
+    )
+
+
+def _secret(value: SecretStr | None) -> str:
+    return value.get_secret_value() if value is not None else ""
