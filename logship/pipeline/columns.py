@@ -65,6 +65,8 @@ def _any(value: object) -> bytes | None:
 
 #: Longer values are not remembered, so that what is remembered is some MB at most.
 _LONGEST = 1000
+#: Values without JSON that are remembered.
+_MANY = 1024
 
 
 class Cached(dict[Any, bytes | None]):
@@ -73,15 +75,21 @@ class Cached(dict[Any, bytes | None]):
     def __init__(self, convert: Convert) -> None:
         super().__init__()
         self._convert = convert
+        #: Values that say something and have no JSON here.
+        self.unfit: set[object] = set()
 
     def __missing__(self, value: object) -> bytes | None:
-        if len(self) > 1024:
+        if len(self) > _MANY:
             self.clear()
         try:
             result = None if value is None or value == "" else self._convert(value)
             encoded = None if result is None else dumps(result)
         except (ValueError, TypeError, OverflowError):  # a number that JSON cannot hold is one of them
             encoded = None
+        if encoded == b"null":  # not a number
+            encoded = None
+        if encoded is None and value is not None and value != "":
+            self.unfit.add(value)
         if not isinstance(value, str | bytes) or len(value) <= _LONGEST:
             self[value] = encoded
         return encoded
@@ -99,7 +107,9 @@ def _ip(value: str) -> str:
 def _duration(value: str) -> int | None:
     """Nanoseconds of Go's duration text (time.Duration.String): `1m2.5s`, `812.3ms`."""
     parts = _GO_DURATION.findall(value)
-    return round(sum(float(number) * _GO_UNITS[unit] for number, unit in parts)) if parts else None
+    if not parts or _GO_DURATION.sub("", value).strip(" -+,"):
+        return None
+    return round(sum(float(number) * _GO_UNITS[unit] for number, unit in parts))
 
 
 def _trace(value: str) -> str:
@@ -107,10 +117,17 @@ def _trace(value: str) -> str:
     return uuid.uuid5(uuid.NAMESPACE_DNS, value).hex if _REQUEST_ID.fullmatch(value) else value
 
 
-def _bool(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    return str(value).lower() in {"true", "1", "yes", "on"}
+_BOOLS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
+
+
+def _bool(value: object) -> bool | None:
+    return _BOOLS.get(str(value).lower())
+
+
+def _file_of(value: object) -> str:
+    text = str(value)
+    before, _, line = text.rpartition(":")
+    return before if before and line.isdigit() else text
 
 
 _SIMPLE: dict[str, Convert] = {
@@ -129,7 +146,7 @@ _SIMPLE: dict[str, Convert] = {
     "request_id": lambda value: value if _REQUEST_ID.fullmatch(value) else None,
     "trace": _trace,
     "cached": lambda value: value,
-    "file_of": lambda value: str(value).rpartition(":")[0] or str(value),
+    "file_of": _file_of,
     "line_of": lambda value: _long(str(value).rpartition(":")[2]),
 }
 
@@ -165,8 +182,30 @@ class Field:
         return [self._column(kind, [text])[0] for _, kind in self.parts]
 
     def named_cells(self, text: str) -> list[tuple[str, bytes | None]]:
-        """Return the names of the fields that one text becomes, and their JSON."""
-        return list(zip(self.names, self.cells(text), strict=True))
+        """Return the names of the fields that one text becomes, and their JSON; raises ValueError if it fits none."""
+        named = list(zip(self.names, self.cells(text), strict=True))
+        if self.is_unfit(text):
+            raise ValueError(f"{text[:80]!r} does not fit {self.names[0]}")
+        return named
+
+    def is_unfit(self, text: str) -> bool:
+        """Return whether a text says something and becomes no field; ask after its cells were made."""
+        return bool(self.unfit([text]))
+
+    def unfit(self, values: Sequence[Any]) -> set[int]:
+        """Return the places of values that say something and become no field; ask after their columns were made."""
+        kind = self.parts[0][1]
+        if kind == "object":
+            return {place for place, value in enumerate(values) if value and not isinstance(value, dict)}
+        cache = self._caches.get(kind)
+        if cache is None or not cache.unfit:
+            return set()
+        unfit = cache.unfit
+        places = {place for place, one in enumerate(values) if isinstance(one, str | int | float) and one in unfit}
+        if len(unfit) > _MANY:
+            unfit.clear()
+            cache.clear()
+        return places
 
     @property
     def is_bare(self) -> bool:

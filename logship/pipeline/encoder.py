@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import re
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -32,6 +32,7 @@ from logship.pipeline.template import Templates, merge, put
 
 KeepOriginal = Literal["never", "unparsed", "always"]
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?Z")
+_ERROR = frozenset({"error.type", "error.message", "error.stack_trace"})
 #: Events that say what is usual in a file; and chunks until it is tried again after it was not.
 _MANY = 30
 _LONG = 8
@@ -215,7 +216,7 @@ class Encoder:
         encoded: Encoded,
     ) -> None:
         rows, messages = parsed.rows, parsed.messages
-        extras = self._extras(parsed, form, rules, own)
+        extras = self._extras(parsed, form, rules, own, events.texts)
         times = parsed.times
         columns: list[tuple[str, Column]] = [("@timestamp", texts_of(times)), ("message", texts_of(messages))]
         for name, column in parsed.columns:
@@ -246,6 +247,7 @@ class Encoder:
         form: RegexFormat | JsonFormat | None,
         rules: Messages | None,
         own: dict[int, dict[str, bytes]],
+        texts: Sequence[str],
     ) -> dict[int, dict[str, bytes]]:
         """Return the fields that single events have, by position in the parsed columns."""
         messages = parsed.messages
@@ -275,6 +277,8 @@ class Encoder:
                     made = self._enrich[name]([found.pop(name)])
                     found.update({field: value for field, (value,) in made if value is not None})
                 extras[position] = found | extras.get(position, {})
+        if extras:
+            _keep_replaced(parsed, extras, (rules.names if rules else frozenset()) | _ERROR, texts)
         return extras
 
     def _fill_times(self, parts: Sequence[Parsed], events: Events) -> None:
@@ -324,6 +328,17 @@ class Encoder:
         for position, flat in special.items():
             documents[position] = templates.document(places[position], flat)
         return documents
+
+
+def _keep_replaced(
+    parsed: Parsed, extras: Mapping[int, dict[str, bytes]], names: Collection[str], texts: Sequence[str]
+) -> None:
+    """Keep the whole of events where what is found in the message takes the place of a field."""
+    for name, column in parsed.columns:
+        if name in names:
+            for position, extra in extras.items():
+                if extra.get(name, column[position]) != column[position] is not None:
+                    extra["event.original"] = texts_of([texts[parsed.rows[position]]])[0] or b""
 
 
 def further_lines(spec: PipelineSpec) -> re.Pattern[str] | None:

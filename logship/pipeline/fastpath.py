@@ -112,8 +112,8 @@ class FastPath:
         self._pattern = record_pattern(pattern, "" if self._begins else self._start)
         self._group = {name: place - 1 for name, place in self._pattern.groupindex.items()} if self._pattern else {}
         self._fields = [(self._group[group], field) for group, field in form.named_fields if group in self._group]
-        self._known = [_Known(field.names, field.cells, self._suspicious) for _, field in self._fields]
-        self._levels = _Known(LEVELS, form.level, self._suspicious)
+        self._known = [_Known(field.names, field.cells, self._suspicious, field.is_unfit) for _, field in self._fields]
+        self._levels = _Known(LEVELS, form.level, self._suspicious, lambda _: False)
         self._odd_members: set[bytes] = set()
         self._seen = self._new = 0
 
@@ -128,6 +128,7 @@ class FastPath:
             {"time", "_stream"} <= self._group.keys()
             and self._group.keys().isdisjoint(("zone", "msecs"))
             and not self._form.spec.escaped
+            and not self._form.leaves_out
             and (self._rules is None or self._rules.gated)
             and len(set(names)) == len(names)
             and not any(name.startswith(("error.", "log.level", "message")) for name in names)
@@ -303,15 +304,17 @@ class _Known:
         names: Sequence[str],
         convert: Callable[[str], Sequence[bytes | None]],
         suspicious: Callable[[bytes], bool],
+        unfit: Callable[[str], bool],
     ) -> None:
         self.names = names
         self._convert = convert
         self._suspicious = suspicious
+        self._unfit = unfit
         self._cells: list[dict[bytes, bytes]] = [{b"": b""} for _ in names]
         self._odd: set[bytes] = set()
 
     def columns(self, values: Sequence[bytes], odd: set[int]) -> list[Cells]:
-        """Return the columns of JSON; add the rows that may hold a secret to the odd ones."""
+        """Return the columns of JSON; add the rows that may hold a secret, or what is no field, to the odd ones."""
         distinct = set(values)
         if len(self._cells[0]) > _KEPT:
             for cells in self._cells:
@@ -319,9 +322,10 @@ class _Known:
                 cells[b""] = b""
             self._odd.clear()
         for value in distinct - self._cells[0].keys():
-            for cells, cell in zip(self._cells, self._convert(_text(value)), strict=True):
+            text = _text(value)
+            for cells, cell in zip(self._cells, self._convert(text), strict=True):
                 cells[value] = cell or b""
-            if self._suspicious(value):
+            if self._unfit(text) or self._suspicious(value):
                 self._odd.add(value)
         if self._odd and distinct & self._odd:
             odd |= {row for row, value in enumerate(values) if value in self._odd}

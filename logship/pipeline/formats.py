@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import orjson
 
 from logship.pipeline.columns import Column, Field, dumps
-from logship.pipeline.columns import texts as encoded_texts
+from logship.pipeline.leftover import Get, Leftover, disagreeing, leaves_out, whole
 from logship.pipeline.redaction.scan import Scanner
 from logship.pipeline.spec import FormatSpec, MessageRule
 from logship.pipeline.times import Clock
@@ -28,8 +28,10 @@ _LEVELS = {
 }  # fmt: skip
 #: Fields of a level.
 LEVELS = ("log.level", "log.original_level")
-#: Gets a part of a JSON object.
-Get = Callable[[dict[str, Any]], object]
+#: Groups that are no fields, and in the document all the same.
+_SPECIAL = ("time", "fraction", "zone", "msecs", "level", "message", "_over")
+#: orjson reads objects that are nested deeper than it writes.
+_DEEP = 200
 _WHOLE = re.compile(r"\(\?s:\.[*+]\??\)\)?\??$")
 
 
@@ -120,6 +122,8 @@ class RegexFormat:
         self._fields = [(index[group], field) for group, field in self.named_fields]
         self.groups = frozenset(index)
         self.has_message = "message" in index
+        #: The pattern takes words that no field gets.
+        self.leaves_out = self.has_message and leaves_out(form, (*_SPECIAL, *spec.fields))
         self.spec = spec
 
     def level_fields(self, value: str) -> list[tuple[str, bytes | None]]:
@@ -165,11 +169,14 @@ class RegexFormat:
         if "_over" in index and "message" in index and any(groups[index["_over"]]):
             messages = [text + over for text, over in zip(messages, groups[index["_over"]], strict=True)]
         columns = self._levels.columns(groups[index["level"]]) if "level" in index else []
+        lost = set(range(len(rows))) if self.leaves_out else set()
         if "" in times and "time" in index:
-            columns += _unread(texts, rows, times, groups[index["time"]])
+            lost |= _unread(times, groups[index["time"]])
         for number, field in self._fields:
             columns += field.columns(groups[number])
-        return Parsed(rows, times, messages, columns)
+            lost |= field.unfit(groups[number])
+        lost |= disagreeing(columns)
+        return Parsed(rows, times, messages, columns + whole(texts, rows, lost))
 
 
 class JsonFormat:
@@ -180,14 +187,20 @@ class JsonFormat:
         self._levels = Levels(spec.levels)
         groups = {name: [paths] if isinstance(paths, str) else paths for name, paths in spec.groups.items()}
         self._groups = {name: _first(paths) for name, paths in groups.items()}
-        self._fields = [
-            (_path(path), Field(target))
-            for path, targets in spec.fields.items()
-            for target in ([targets] if isinstance(targets, str) else targets)
+        targets = [
+            (path, target)
+            for path, several in spec.fields.items()
+            for target in ([several] if isinstance(several, str) else several)
         ]
+        #: An object that goes with the members that no field takes.
+        spread = next((path for path, target in targets if target == f"{spec.rest}:object"), None)
+        self._fields = [(_path(path), Field(target)) for path, target in targets if path != spread]
         self._require = spec.require
-        paths = [*spec.fields, *(path for several in groups.values() for path in several)]
-        self._used = {path.split(".")[0] for path in paths} | set(paths)
+        choices = list(groups.values())
+        names = {target.partition(":")[0] for _, target in targets}
+        choices += [[path for path, target in targets if target.partition(":")[0] == name] for name in names]
+        paths = {path for several in choices for path in several}
+        self._left = Leftover({path: _path(path) for path in paths}, choices, spread)
         self.spec = spec
 
     def parse(self, texts: Sequence[str], rows: list[int]) -> tuple[Parsed | None, list[int]]:
@@ -206,7 +219,9 @@ class JsonFormat:
             except ValueError:
                 rest.append(row)
                 continue
-            if all(name in value or _path(name)(value) is not None for name in require):
+            if len(text) > _DEEP and text.count("{") + text.count("[") > _DEEP and not _is_writable(value):
+                rest.append(row)
+            elif all(name in value or _path(name)(value) is not None for name in require):
                 objects.append(value)
                 kept.append(row)
             else:
@@ -226,30 +241,33 @@ class JsonFormat:
             for row, text in zip(rows, groups.get("message", [None] * len(rows)), strict=True)
         ]
         columns = self._levels.columns(groups["level"]) if "level" in groups else []
-        if "" in times:
-            columns += _unread(texts, rows, times, stamps)
+        lost = _unread(times, stamps) if "" in times else set()
         for get, field in self._fields:
-            columns += field.columns([get(value) for value in objects])
-        if self.spec.rest:
-            used = self._used
-            over = [
-                None if value.keys() <= used else {name: item for name, item in value.items() if name not in used}
-                for value in objects
-            ]
-            if any(over):
-                columns.append((self.spec.rest, [dumps(item) if item else None for item in over]))
-        return Parsed(rows, times, messages, columns)
+            values = [get(value) for value in objects]
+            columns += field.columns(values)
+            lost |= field.unfit(values)
+        left = self._left.find(objects, [texts[row] for row in rows])
+        if left:
+            over: Column = [None] * len(rows)
+            for place, (members, twice) in left.items():
+                over[place] = dumps(members) if members else None
+                if twice:
+                    lost.add(place)
+            columns.append((self.spec.rest, over))
+        return Parsed(rows, times, messages, columns + whole(texts, rows, lost))
 
 
-def _unread(
-    texts: Sequence[str], rows: Sequence[int], times: Sequence[str], stamps: Sequence[str | None]
-) -> list[tuple[str, Column]]:
-    """Keep the whole of events whose stamp cannot be read: it would be nowhere else."""
-    lost = {place for place, (time, stamp) in enumerate(zip(times, stamps, strict=True)) if stamp and not time}
-    if not lost:
-        return []
-    whole = encoded_texts([texts[rows[place]] if place in lost else "" for place in range(len(rows))])
-    return [("event.original", [text if place in lost else None for place, text in enumerate(whole)])]
+def _is_writable(value: object) -> bool:
+    try:
+        dumps(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _unread(times: Sequence[str], stamps: Sequence[str | None]) -> set[int]:
+    """Return the places of stamps that cannot be read: they would be nowhere in the document."""
+    return {place for place, (time, stamp) in enumerate(zip(times, stamps, strict=True)) if stamp and not time}
 
 
 def _first(paths: Sequence[str]) -> Get:
@@ -302,7 +320,12 @@ class Messages:
         self._specs = rules
         self._always = any("" in _literals(rule) for rule in rules)
         #: Fields that any rule may add.
-        self.names = {target.partition(":")[0] for rule in rules for target in rule.fields.values()}
+        self.names = frozenset(
+            name
+            for rule in rules
+            for named in (*(Field(target).names for target in rule.fields.values()), rule.set)
+            for name in named
+        )
 
     @cached_property
     def _rules(self) -> list[tuple[tuple[str, ...], re.Pattern[str], list[tuple[str, Field]], dict[str, bytes]]]:

@@ -73,7 +73,8 @@ class FormatSpec(_Strict):
     escaped: list[str] = []
     exception: Literal["python", "java", "go", "node", "rust", "any"] | None = None
     messages: list[str] = []
-    rest: str | None = None
+    #: Flattened object that takes the members of a JSON event that are no field.
+    rest: str = "dify.attributes"
 
 
 class DropRule(_Strict):

@@ -17,6 +17,7 @@ _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T _](\d\d):(\d\d):(\d\d) ?(Z|[A-Za-z_/
 _OFFSET = re.compile(r" ?(?:UTC|GMT)?([+-])(\d\d):?(\d\d)?$")
 _ZONE_NAME = re.compile(r" ([A-Z][A-Za-z_/]{1,30})$")
 _KEPT = 20_000
+_LONGEST_ABBREVIATION = 5
 
 
 class Clock:
@@ -100,6 +101,8 @@ class Clock:
                 raise ValueError(text)
             year, month, day, hour, minute, second = (int(found[i]) for i in range(1, 7))
             zone = _named(found[7]) if found[7] else None
+            if found[7] and zone is None:
+                _check_abbreviation(found[7])
             return self._located(datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)), None
         if form.startswith("epoch"):
             whole, _, digits = text.partition(".")
@@ -143,8 +146,17 @@ def _trailing_zone(text: str) -> tuple[tzinfo | None, str]:
     if found := _OFFSET.search(text):
         return _named(found[0].strip()), text[: found.start()]
     if (found := _ZONE_NAME.search(text)) and found[1] not in {"AM", "PM"}:
-        return _zone(found[1]), text[: found.start()]  # an abbreviation that is no zone's name: the source's zone
+        zone = _zone(found[1])
+        if zone is None:
+            _check_abbreviation(found[1])
+        return zone, text[: found.start()]
     return None, text
+
+
+def _check_abbreviation(name: str) -> None:
+    """Let an abbreviation that is no zone's name be the source's zone; raises ValueError for what is none."""
+    if not (len(name) <= _LONGEST_ABBREVIATION and name.isupper()):
+        raise ValueError(f"{name} is no time zone")
 
 
 def _named(text: str) -> tzinfo | None:

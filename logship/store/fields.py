@@ -64,16 +64,15 @@ _KINDS = {
     Kind.IP: "source.ip client.ip destination.ip server.ip host.ip network.forwarded_ip related.ip "
     "source.nat.ip destination.nat.ip observer.ip",
     Kind.LONG: "event.sequence event.duration event.severity log.origin.file.line log.offset process.pid "
-    "process.parent.pid process.thread.id process.exit_code source.port client.port destination.port server.port "
+    "process.uptime process.parent.pid process.thread.id process.exit_code source.port client.port "
+    "destination.port server.port "
     "url.port source.bytes client.bytes destination.bytes server.bytes network.bytes network.packets "
     "http.response.status_code http.request.bytes http.response.bytes http.request.body.bytes "
     "http.response.body.bytes gen_ai.usage.input_tokens gen_ai.usage.output_tokens file.size source.as.number "
     "log.original_length log.nul_bytes log.syslog.priority dify.task.retry_seconds dify.worker.pid "
-    "dify.nginx.connection dify.db.rows logship.chain.index logship.delivered logship.duplicate "
-    "logship.rejected logship.pending "
-    "logship.lag_seconds logship.lines logship.events logship.unparsed logship.dropped logship.redacted "
-    "logship.gaps logship.lost_bytes "
-    "logship.read_bytes logship.lag_bytes logship.state_bytes "
+    "dify.nginx.connection dify.db.rows logship.chain.index logship.delivered logship.duplicate logship.rejected "
+    "logship.pending logship.lag_seconds logship.lines logship.events logship.unparsed logship.dropped "
+    "logship.redacted logship.gaps logship.lost_bytes logship.read_bytes logship.lag_bytes logship.state_bytes "
     "logship.gap.first logship.gap.behind logship.gap.bytes logship.gap.documents",
     Kind.DOUBLE: "event.risk_score event.risk_score_norm host.cpu.usage",
 }

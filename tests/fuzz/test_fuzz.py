@@ -13,7 +13,7 @@ def fuzzer():
 
 @pytest.mark.parametrize("seed", [20, 21])
 def test_no_line_raises_vanishes_or_takes_long(fuzzer, seed):
-    """Random and mutated lines of every service become documents that hold them; the failure names seed and case."""
+    """Random and mutated lines become documents that hold every word of them; the failure names seed and case."""
     count, failure = run(seed, 6, fuzzer)
     assert failure == ""
     assert count > 10
