@@ -21,6 +21,7 @@ from logship.delivery.sink import Sink
 from logship.errors import ConfigError
 from logship.ingest import Ingest
 from logship.ledger.budget import Budget
+from logship.ledger.first_starts import FirstStarts
 from logship.ledger.gaps import Gaps
 from logship.ledger.ledger import Ledger
 from logship.ledger.recovery import open_whole
@@ -76,6 +77,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
             directories=lambda: {directory for source in sources for directory in source.directories()},
             rotator=Rotator(ledger, None if paths else managed(settings)),
             gaps=Gaps(ledger, bind.constants, settings.namespace),
+            starts=FirstStarts(ledger, [one.path for one in settings.files if one.start == "end" and not paths]),
         )
         budget = Budget(ledger, max_size=settings.state.max_size, min_free=settings.state.min_free)
         ingest = Ingest(
@@ -170,7 +172,8 @@ class Binder:
             enrich=self._enrich,
             keep=self._keep,
         )
-        starts, alone = self._patterns(spec)
+        # A record with a delimiter of its own is an event.
+        starts, alone = self._patterns(spec) if file.source.delimiter == "\n" else (None, None)
         options = self._settings.ingest
         joiner = Joiner(starts, alone, max_lines=options.max_event_lines, max_bytes=options.max_event_bytes)
         return encoder, joiner
@@ -206,7 +209,16 @@ def discoveries(
             if isinstance(error, PermissionError):
                 structlog.get_logger().warning("containers are not read", reason=why)
     found += [
-        configured.files(one.path, one.exclude, service=one.service, envelope=one.envelope, zone=one.zone)
+        configured.files(
+            one.path,
+            one.exclude,
+            service=one.service,
+            envelope=one.envelope,
+            zone=one.zone,
+            encoding=one.encoding,
+            delimiter=one.delimiter,
+            at_end=one.start == "end",
+        )
         for one in settings.files
     ]
     if log_file.path:

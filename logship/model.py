@@ -22,6 +22,9 @@ class Source:
     zone: str = "UTC"
     #: ECS fields equal for every document of the file, nested (`{"container": {"id": …}}`).
     fields: dict[str, Any] = field(default_factory=dict)
+    #: Encoding of the text on disk, and what ends a record; others than these are the business of lines/framing.py.
+    encoding: str = "utf-8"
+    delimiter: str = "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Chunk:
     file: FileRef
     #: Logical offset of `data[0]`; grows for ever within a generation.
     offset: int
-    #: Whole lines, each ending in a newline; the last may lack it when the generation has ended.
+    #: Whole lines, each with what ends it, a newline as a rule; the last may lack it when the generation has ended.
     data: bytes
     #: Bytes on disk that `data` stands for; larger than `len(data)` only when a long line was cut.
     span: int

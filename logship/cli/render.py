@@ -191,7 +191,7 @@ def _sums(found: Status) -> None:
     parts = {
         "in documents": sum(one.bytes_documents for one in found.files),
         "dropped by rule": sum(one.bytes_dropped for one in found.files),
-        "without a line": sum(one.bytes_skipped for one in found.files),
+        "without a line, or passed over": sum(one.bytes_skipped for one in found.files),
         "pending": sum(one.bytes_pending for one in found.files),
     }
     click.echo(f"bytes\n  {read:>14,} read")
@@ -208,6 +208,11 @@ def _remarks(found: Status) -> None:
         click.echo("redacted: " + ", ".join(f"{rule} {count}" for rule, count in most))
     if any(one.unparsed for one in found.services):
         click.echo("unparsed: `logship pipelines unmatched` shows the commonest shapes")
+    for entry in found.passed_over:
+        click.echo(
+            f"passed over at the first start (start: end): {_bytes(entry.bytes)} in {entry.files} files of "
+            f"{visible(entry.path)}, {entry.at}"
+        )
     if found.gaps:
         click.echo(f"gaps: {found.gaps}, {_bytes(found.bytes_lost)} or more lost; the newest:")
     for gap in found.newest_gaps[:5]:

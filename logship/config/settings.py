@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from typing import Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ByteSize,
-    Field,
-    SecretStr,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import ByteSize, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from logship.config.archive import Archive
 from logship.config.section import Section
+from logship.config.values import (
+    Drop,
+    Encoding,
+    Fields,
+    Host,
+    Limit,
+    Namespace,
+    Rotated,
+    Seconds,
+    Size,
+    SizeOrNone,
+    Switch,
+    Treatment,
+    Zone,
+)
 
 #: Dify's own defaults (`api/configs/feature`, `docker/.env.example`).
 DIFY_FORMAT = (
@@ -29,100 +33,12 @@ DIFY_FORMAT = (
 )
 DIFY_DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 
-_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-
 
 def default_state_dir() -> Path:
     """Return where the ledger lives unless told otherwise: the system's place for root, the user's own for others."""
     if os.geteuid() == 0:
         return Path("/var/lib/logship")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "logship"
-
-
-def _switch(value: object) -> object:
-    return _WORDS.get(value.lower(), value) if isinstance(value, str) else value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("must be an IANA time zone such as UTC or Asia/Shanghai") from None
-    return value
-
-
-def _host(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be a URL such as https://elastic.example:9200")
-    if parts.username or parts.password:
-        raise ValueError("must not hold credentials: use elasticsearch.username and elasticsearch.password_file")
-    return value.rstrip("/")
-
-
-def _namespace(value: str) -> str:
-    if not re.fullmatch(r'[^-\\/*?"<>|,#: A-Z]{1,100}', value):
-        raise ValueError('must be 1 to 100 characters, lower case, without - \\ / * ? " < > | , # : or a space')
-    return value
-
-
-#: Fields that logship itself sets, or that have an option of their own.
-_RESERVED = re.compile(r"(?:data_stream|ecs|labels)\.|(?:event\.(?:dataset|original)|service\.name)$")
-
-
-def _fields(values: dict[str, Any]) -> dict[str, Any]:
-    for name, value in values.items():
-        if not re.fullmatch(r"[A-Za-z_][\w-]*(?:\.[\w-]+)+", name):
-            raise ValueError(f"must have dotted names such as deployment.environment; {name} is none")
-        if _RESERVED.match(name):
-            raise ValueError(f"must not have {name}: " + ("use labels" if name[0] == "l" else "logship sets it"))
-        if inner := next((other for other in values if other.startswith(f"{name}.")), ""):
-            raise ValueError(f"must not have both {name} and {inner}")
-        items = value if isinstance(value, list) else [value]
-        if not all(isinstance(item, str | int | float) for item in items):
-            raise ValueError(f"{name} must be text, a number, true, false or a list of them")
-    return values
-
-
-def _drop(values: dict[str, Any]) -> dict[str, bool | float]:
-    found: dict[str, bool | float] = {}
-    for name, value in values.items():
-        # A variable's text: a number is a share, `1` too.
-        word = value.strip().lower() if isinstance(value, str) else value
-        try:
-            share = word if isinstance(word, bool) else float(word)
-        except (TypeError, ValueError):
-            share = _WORDS.get(word, -1.0) if isinstance(word, str) else -1.0
-        if not 0 <= share <= 1:
-            raise ValueError(f"{name} must be true (drop all), false (drop none) or the share to keep, from 0 to 1")
-        found[name] = share
-    return found
-
-
-_SIZE_SCHEMA = WithJsonSchema(
-    {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\s*\d*\.?\d+\s*\w*\s*$"}]}
-)
-Switch = Annotated[Literal["auto", True, False], BeforeValidator(_switch)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Host = Annotated[str, AfterValidator(_host)]
-Namespace = Annotated[str, AfterValidator(_namespace)]
-Fields = Annotated[dict[str, Any], AfterValidator(_fields)]
-Drop = Annotated[
-    dict[str, Any],
-    AfterValidator(_drop),
-    WithJsonSchema(
-        {
-            "type": "object",
-            "additionalProperties": {"anyOf": [{"type": "boolean"}, {"type": "number", "minimum": 0, "maximum": 1}]},
-        }
-    ),
-]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Size = Annotated[ByteSize, Field(gt=0), _SIZE_SCHEMA]
-SizeOrNone = Annotated[ByteSize, Field(ge=0), _SIZE_SCHEMA]
-Limit = Annotated[ByteSize, Field(ge=4096), _SIZE_SCHEMA]
-Rotated = Literal["none", "managed"]
-Treatment = Literal["keep", "mask", "hash", "drop"]
 
 
 class Containers(Section):
@@ -158,7 +74,25 @@ class FileSource(Section):
     )
     zone: Zone = Field(default="UTC", description="Zone of time stamps that carry none.")
     exclude: list[str] = Field(default=[], description="Globs of files not to read after all.")
+    start: Literal["beginning", "end"] = Field(
+        default="beginning", description="end: at the entry's first start, pass over what is in the files already."
+    )
+    encoding: Encoding = Field(
+        default="auto", description="Encoding of the text; auto: UTF-8, or UTF-16 by its byte order mark."
+    )
+    delimiter: str = Field(default="\n", min_length=1, max_length=64, description="What ends a record.")
     rotation: Rotated = Field(default="none", description="managed: logship rotates them, as `rotation` says.")
+
+    @model_validator(mode="after")
+    def _encodable(self) -> FileSource:
+        special = self.encoding not in ("auto", "utf-8") or self.delimiter != "\n"
+        if special and self.envelope in ("docker", "cri"):
+            raise ValueError(f"has an encoding or a delimiter, which envelope {self.envelope} does not leave open")
+        try:
+            self.delimiter.encode("utf-8" if self.encoding == "auto" else self.encoding)
+        except UnicodeEncodeError:
+            raise ValueError(f"has a delimiter that cannot be written in {self.encoding}") from None
+        return self
 
 
 class LogFile(Section):

@@ -82,7 +82,7 @@ def insert_file(
     base: int,
     position: int,
 ) -> FileRow:
-    """Insert a generation under its key, numbered when an earlier one has the same."""
+    """Insert a generation under its key, numbered when an earlier one has the same; what is before it is skipped."""
     spent = connection.execute("SELECT number FROM spent WHERE key = ?", (bytes.fromhex(key),)).fetchone()
     number = spent[0] + 1 if spent else 1
     name = f"{key}.{number}" if spent else key
@@ -93,11 +93,12 @@ def insert_file(
     text = printable(path)
     marked = mark(head[:LIMIT])
     row = connection.execute(
-        "INSERT INTO file (key, path, device, inode, base, service, source, head, tail, position, read, first_seen, "
-        "last_read) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO file (key, path, device, inode, base, service, source, head, tail, position, read, "
+        "bytes_skipped, first_seen, last_read) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             name, text, signed(device), signed(inode), base, source.service,
-            orjson.dumps(dataclasses.asdict(source)).decode(), marked, mark(b""), position, position, now, now,
+            orjson.dumps(dataclasses.asdict(source)).decode(), marked, mark(b""), position, position, position,
+            now, now,
         ),
     )  # fmt: skip
     ref = FileRef(row.lastrowid or 0, name, text, source)

@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from logship.ledger.first_starts import PassedOver, passed_over
 from logship.ledger.ledger import Ledger, redacted_so_far
 from logship.ledger.rotations import RotationStatus, rotation_status
 
@@ -117,6 +118,8 @@ class Status:
     redacted: dict[str, int] = field(default_factory=dict)
     #: How the rotation of the files that logship rotates goes.
     rotation: list[RotationStatus] = field(default_factory=list)
+    #: What entries with `start: end` passed over at their first start; of plain files, bytes_skipped has it too.
+    passed_over: list[PassedOver] = field(default_factory=list)
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
 
     @property
@@ -179,7 +182,7 @@ def _status(connection: sqlite3.Connection, state_dir: Path, now: datetime) -> S
     redacted = redacted_so_far(connection)
     return Status(
         files, sinks, not problems, problems, size, total, batches, leaves, gaps, lost, newest_gaps, redacted,
-        rotation_status(connection),
+        rotation_status(connection), passed_over(connection),
     )  # fmt: skip
 
 

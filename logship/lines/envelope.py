@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 
+from logship.lines.framing import framing_of
 from logship.model import Chunk, Lines
 
 _BRACE = ord("{")
@@ -54,9 +55,12 @@ def unwrap(chunk: Chunk, lines_of: tuple[list[bytes], list[int]] | None = None) 
 
     `lines_of` is what `cut` gave for it, where that was asked for already.
     """
-    raw, edges = lines_of or cut(chunk)
-    envelope = chunk.file.source.envelope
-    lines = _docker(raw, edges[:-1], edges[1:]) if envelope == "docker" else _plain(chunk.data, raw, edges)
+    envelope, framing = chunk.file.source.envelope, framing_of(chunk.file.source)
+    if framing.usual:
+        raw, edges = lines_of or cut(chunk)
+        lines = _docker(raw, edges[:-1], edges[1:]) if envelope == "docker" else _plain(chunk.data, raw, edges)
+    else:
+        lines = framing.lines(chunk)
     if envelope == "cri":
         lines = _cri(lines)
     _colourless(lines, chunk.data)

@@ -18,12 +18,14 @@ import structlog
 
 from logship.ledger import marks
 from logship.ledger.files import FileRow
+from logship.ledger.first_starts import FirstStarts
 from logship.ledger.gaps import Gap, Gaps
 from logship.ledger.ledger import Ledger
+from logship.lines.framing import framing_of
 from logship.model import Chunk, FileRef, Progress, Source
 from logship.sources.copies import original_name
 from logship.sources.discovery import GZIP, Found, open_regular
-from logship.sources.generation import MARK, whole_characters
+from logship.sources.generation import MARK
 from logship.sources.generations import Generations
 from logship.sources.unpacked import Unpacked
 
@@ -52,8 +54,10 @@ class Archive:
     since: float
     #: Bytes that were unpacked and not given.
     left: bytes = b""
-    #: Length of the line in `left`, which is longer than the limit and has no end yet.
+    #: Length of the line in `left`, which is longer than the limit and has no end yet; without the bytes of `seam`, in
+    #: which that end may begin.
     long: int = 0
+    seam: bytes = b""
     #: There may be more to unpack now.
     more: bool = False
     finished: bool = False
@@ -62,8 +66,11 @@ class Archive:
 class Archives:
     """Reads each .gz once, from where its generation was read to."""
 
-    def __init__(self, ledger: Ledger, gaps: Gaps, files: Generations, rows: Sequence[FileRow]) -> None:
+    def __init__(
+        self, ledger: Ledger, gaps: Gaps, files: Generations, rows: Sequence[FileRow], starts: FirstStarts
+    ) -> None:
         self._ledger = ledger
+        self._starts = starts
         self._gaps = gaps
         self._files = files
         self._reading: dict[tuple[int, int], Archive] = {}
@@ -160,8 +167,12 @@ class Archives:
                 row, wait = self._generation(descriptor, file.path, first)
                 if wait:
                     return False
-                row = row or self._register(file.path, status, first, file.source)
+                new, row = row is None, row or self._register(file.path, status, first, file.source)
                 self._adopt(row, file.path, status, os.pread(descriptor, MARK, 0))
+                if new and self._starts.first(file.entry):
+                    self._starts.passed(file.entry, status.st_size)
+                    self._settle(row.ref.id, descriptor, status)
+                    return True
             else:
                 row = known
                 self._ledger.moved(row.ref.id, path=file.path, device=status.st_dev, inode=status.st_ino)
@@ -240,24 +251,31 @@ class Archives:
             log.warning("a compressed file is damaged", path=str(archive.path), reason=archive.stream.broken)
             self._gaps.record([Gap(archive.ref.id, archive.read, None, "damaged")])
         status = os.fstat(archive.descriptor)
-        trailer = os.pread(archive.descriptor, _TRAILER, max(status.st_size - _TRAILER, 0))
-        self._ledger.unpacked(archive.ref.id, size=status.st_size, trailer=trailer)
+        self._settle(archive.ref.id, archive.descriptor, status)
         self._reading.pop((status.st_dev, status.st_ino), None)
+        if archive in self.ready:  # it was given whole, and not asked since
+            self.ready.remove(archive)
         self._done.add((status.st_dev, status.st_ino, status.st_size))
         os.close(archive.descriptor)
+
+    def _settle(self, file_id: int, descriptor: int, status: os.stat_result) -> None:
+        trailer = os.pread(descriptor, _TRAILER, max(status.st_size - _TRAILER, 0))
+        self._ledger.unpacked(file_id, size=status.st_size, trailer=trailer)
 
 
 def _next(archive: Archive, chunk: int, line_limit: int) -> Chunk | None:
     """Unpack up to the end of a line; None when there is none yet, or nothing is left."""
+    framing = framing_of(archive.ref.source)
     archive.more = True
     taken = 0
     while taken < _ROUND:
         if not archive.long:
-            end = archive.left.rfind(b"\n") + 1
+            end = framing.end(archive.left)
             if end and len(archive.left) >= chunk:
                 return _give(archive, end)
-            if not end and len(archive.left) > line_limit:
-                archive.long, archive.left = len(archive.left), archive.left[:line_limit]
+            if not end and len(archive.left) >= line_limit + len(framing.ending):
+                archive.long = framing.searched(len(archive.left))
+                archive.seam, archive.left = archive.left[archive.long :], archive.left[:line_limit]
         data = archive.stream.take(chunk)
         taken += len(data)
         if not data:
@@ -266,11 +284,14 @@ def _next(archive: Archive, chunk: int, line_limit: int) -> Chunk | None:
         if not archive.long:
             archive.left += data
             continue
-        newline = data.find(b"\n")
-        if newline >= 0:
-            archive.long += newline
-            return _cut(archive, data[newline:])
-        archive.long += len(data)
+        data = archive.seam + data
+        end = framing.find(data)
+        if end >= 0:
+            archive.long += end
+            return _cut(archive, data[end:])
+        end = framing.searched(len(data))
+        archive.long += end
+        archive.seam = data[end:]
     return None
 
 
@@ -278,18 +299,19 @@ def _rest(archive: Archive) -> Chunk | None:
     """Give what is left when nothing more can be unpacked: whole lines, and at the end of the file the last one."""
     archive.finished = archive.stream.complete or bool(archive.stream.broken)
     if archive.long:
+        archive.long += len(archive.seam) if archive.finished else 0
         return _cut(archive, b"") if archive.finished else None
-    end = len(archive.left) if archive.finished else archive.left.rfind(b"\n") + 1
+    end = len(archive.left) if archive.finished else framing_of(archive.ref.source).end(archive.left)
     return _give(archive, end) if end else None
 
 
 def _cut(archive: Archive, rest: bytes) -> Chunk:
-    """Give what is kept of a line that is too long; `rest` begins with its newline, if it has one."""
-    length = archive.long
-    span = length + (1 if rest else 0)
-    piece = Chunk(archive.ref, archive.read, whole_characters(archive.left) + b"\n", span, length)
-    archive.left, archive.long = rest[1:], 0
-    archive.read += span
+    """Give what is kept of a line that is too long; `rest` begins with what ends it, if it has an end."""
+    framing, length = framing_of(archive.ref.source), archive.long
+    size = len(framing.ending) if rest else 0
+    piece = Chunk(archive.ref, archive.read, framing.whole(archive.left) + framing.ending, length + size, length)
+    archive.left, archive.long, archive.seam = rest[size:], 0, b""
+    archive.read += piece.span
     return piece
 
 

@@ -41,16 +41,36 @@ def require(paths: Sequence[str]) -> None:
         raise ConfigError(f"no file matches: {', '.join(absent)}", "without --once the agent waits for one")
 
 
-def files(path: str, exclude: Sequence[str], *, service: str, envelope: Wrapping, zone: str) -> PathPatterns:
-    """Find the files of one entry of `files`."""
-    patterns, without = [_absolute(path)], [*exclude, *_COMPRESSED]
-    return PathPatterns(patterns, without, service=service, envelope=_known(envelope), zone=zone)
+def files(
+    path: str,
+    exclude: Sequence[str],
+    *,
+    service: str,
+    envelope: Wrapping,
+    zone: str,
+    encoding: str = "auto",
+    delimiter: str = "\n",
+    at_end: bool = False,
+) -> PathPatterns:
+    """Find the files of one entry of `files`; with an encoding or delimiter of its own they are plain text."""
+    special = encoding not in ("auto", "utf-8") or delimiter != "\n"
+    return PathPatterns(
+        [_absolute(path)],
+        [*exclude, *_COMPRESSED],
+        service=service,
+        envelope="plain" if special and envelope == "auto" else _known(envelope),
+        zone=zone,
+        encoding=encoding,
+        delimiter=delimiter,
+        entry=path if at_end else "",
+    )
 
 
 def log_file(path: Path, *, service: str, zone: str) -> PathPatterns:
     """Find the file that Dify writes, and its rotations."""
     name = _absolute(path)
-    return PathPatterns([name, f"{name}.*"], _COMPRESSED, service=service, envelope="plain", zone=zone)
+    patterns = [name, f"{name}.*"]
+    return PathPatterns(patterns, _COMPRESSED, service=service, envelope="plain", zone=zone, encoding="utf-8")
 
 
 def _absolute(path: str | Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import glob
 import os
@@ -24,6 +25,9 @@ _CRI_LINE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\
 _CRI_START = re.compile(rb"\d{4}-\d\d-\d\dT[\dZ:.+-]*(?: [a-z]*(?: [PF]?)?)?")
 #: Longer than all that stands before a CRI line's text.
 _LOOK = 64
+#: Encodings that a file's byte order mark tells, and what is meant where there is none.
+_BY_MARK = {"auto": "utf-8", "utf-16": "utf-16-le"}
+_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class Found:
 
     path: Path
     source: Source
+    #: The entry of `files` that begins at the end of what is there at its first start; empty: any other.
+    entry: str = ""
 
 
 class PathPatterns:
@@ -50,12 +56,18 @@ class PathPatterns:
         service: str = "",
         envelope: Envelope | None = None,
         zone: str = "UTC",
+        encoding: str = "auto",
+        delimiter: str = "\n",
+        entry: str = "",
     ) -> None:
         self._patterns = [os.path.normpath(pattern) for pattern in patterns]
         self._exclude = [os.path.normpath(pattern) for pattern in exclude]
         self._service = service
         self._envelope = envelope
         self._zone = zone
+        self._encoding = encoding
+        self._delimiter = delimiter
+        self._entry = entry
         self._settled: dict[str, Found | None] = {}
 
     def __call__(self) -> list[Found]:
@@ -92,11 +104,20 @@ class PathPatterns:
         if path.endswith(COMPRESSED) or self._excluded(path):
             self._settled[path] = None
             return None
-        envelope = self._envelope or detect_envelope(path)
+        start = _first_bytes(path) if self._envelope is None or self._encoding in _BY_MARK else b""
+        envelope = self._envelope or _envelope_of(start)
+        encoding = _encoding_of(start, self._encoding)
         container, fields = kubernetes.describe(path)
-        service = self._service or container or service_of(path)
-        found = Found(Path(path), Source(service, envelope or "plain", zone=self._zone, fields=fields))
-        if envelope is not None:
+        source = Source(
+            self._service or container or service_of(path),
+            envelope or "plain",
+            zone=self._zone,
+            encoding=encoding or _BY_MARK[self._encoding],
+            delimiter=self._delimiter,
+            fields=fields,
+        )
+        found = Found(Path(path), source, self._entry)
+        if envelope is not None and encoding is not None:
             self._settled[path] = found
         return found
 
@@ -117,16 +138,32 @@ def service_of(path: str) -> str:
 
 def detect_envelope(path: str) -> Envelope | None:
     """Tell by its first bytes how a file's lines are wrapped; None while there are too few, or none can be read."""
+    return _envelope_of(_first_bytes(path))
+
+
+def _first_bytes(path: str) -> bytes:
+    """Return a file's first bytes, unpacked; none when they cannot be had."""
     try:
         descriptor = open_regular(path)
     except OSError:
-        return None
+        return b""
     try:
-        start = Unpacked(descriptor).take(_LOOK) if path.endswith(GZIP) else os.pread(descriptor, _LOOK, 0)
+        return Unpacked(descriptor).take(_LOOK) if path.endswith(GZIP) else os.pread(descriptor, _LOOK, 0)
     except OSError:
-        return None
+        return b""
     finally:
         os.close(descriptor)
+
+
+def _encoding_of(start: bytes, named: str) -> str | None:
+    """Tell a file's encoding by its first bytes, where it is not named; None while there are too few."""
+    if named not in _BY_MARK:
+        return named
+    few = any(len(start) < len(mark) and mark.startswith(start) for mark in _MARKS)
+    return None if few else _MARKS.get(start[:2], _BY_MARK[named])
+
+
+def _envelope_of(start: bytes) -> Envelope | None:
     if start.startswith(_DOCKER_RECORD):
         return "docker"
     if _CRI_LINE.match(start):

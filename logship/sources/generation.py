@@ -17,6 +17,7 @@ from pathlib import Path
 from logship.ledger import marks
 from logship.ledger.files import FileRow
 from logship.ledger.gaps import Cause
+from logship.lines.framing import framing_of
 from logship.model import FileRef, Source
 
 #: Bytes that identify content.
@@ -176,8 +177,15 @@ class Generation:
         head = self.head[:size]
         if os.pread(self.descriptor, len(left), start) != left or os.pread(self.descriptor, len(head), 0) != head:
             return None
-        end = left.rfind(b"\n") + 1
+        end = framing_of(self.source).end(left)
         return start + end if end else (size if start else 0)
+
+    def last_end(self, size: int) -> int:
+        """Return where the last whole line ends of a file of a size; of an endless one, its size."""
+        framing = framing_of(self.source)
+        start = max(size - _BLOCK, 0) // framing.width * framing.width
+        end = framing.end(os.pread(self.descriptor, size - start, start))
+        return start + end if end or not start else size // framing.width * framing.width
 
     def tail(self, position: int) -> bytes:
         """Return the bytes just before a position, at most MARK; none when they cannot be had any more."""
@@ -201,11 +209,13 @@ class Generation:
             return self._search(line_limit)
         known = self.mark + self.partial
         skip = len(self.mark)
-        for limit in (min(max(chunk, len(self.partial)), line_limit) + 1, line_limit + 1):
+        framing = framing_of(self.source)
+        longest = line_limit + len(framing.ending)
+        for limit in (min(max(chunk, len(self.partial)) + 1, longest), longest):
             data = os.pread(self.descriptor, skip + limit, self.offset - skip)
             if not data.startswith(known):
                 raise Rewritten
-            end = data.rfind(b"\n", skip) + 1
+            end = framing.end(data, skip)
             if end:
                 return _piece(data, skip, end)
             if len(data) < skip + limit:
@@ -237,12 +247,13 @@ class Generation:
 
     def _overlong(self, data: bytes, skip: int, line_limit: int) -> Piece | None:
         """Begin on a line longer than the limit; NUL bytes before or in it are a hole that some writer left."""
+        framing = framing_of(self.source)
         zeros = len(data) - skip - len(data[skip:].lstrip(b"\0"))
-        hole = skip + zeros if zeros else data.find(HOLE, skip)
-        if hole > skip:
-            return _piece(data, skip, hole)
+        hole = zeros // framing.width * framing.width or _up(data.find(HOLE, skip) - skip, framing.width)
+        if hole > 0:
+            return _piece(data, skip, skip + hole)
         self.partial = data[skip : skip + MARK]
-        self.searched = self.offset + len(data) - skip
+        self.searched = self.offset + framing.searched(len(data) - skip)
         return self._search(line_limit)
 
     def _search(self, line_limit: int) -> Piece | None:
@@ -250,36 +261,33 @@ class Generation:
         known = self.mark + self.partial
         if os.pread(self.descriptor, len(known), self.offset - len(self.mark)) != known:
             raise Rewritten
+        framing = framing_of(self.source)
         for _ in range(_BLOCKS):
             block = os.pread(self.descriptor, _BLOCK, self.searched)
-            newline, hole = block.find(b"\n"), block.find(HOLE)
-            if newline >= 0 and not 0 <= hole < newline:
-                return self._cut(self.searched + newline, 1, line_limit)
+            end, hole = framing.find(block), _up(block.find(HOLE), framing.width)
+            if end >= 0 and not 0 <= hole < end:
+                return self._cut(self.searched + end, framing.ending, line_limit)
             if hole >= 0:
-                return self._cut(self.searched + hole, 0, line_limit)
-            self.searched += len(block)
+                return self._cut(self.searched + hole, b"", line_limit)
             if len(block) < _BLOCK:
                 self.more = False
-                return self._cut(self.searched, 0, line_limit) if self.final else None
+                return self._cut(self.searched + len(block), b"", line_limit) if self.final else None
+            self.searched += framing.searched(len(block))
         self.more = True
         return None
 
-    def _cut(self, end: int, newline: int, line_limit: int) -> Piece:
-        kept = whole_characters(os.pread(self.descriptor, line_limit, self.offset))
-        after = end + newline
+    def _cut(self, end: int, ending: bytes, line_limit: int) -> Piece:
+        framing = framing_of(self.source)
+        kept = framing.whole(os.pread(self.descriptor, line_limit, self.offset))
+        after = end + len(ending)
         mark = os.pread(self.descriptor, MARK, max(after - MARK, 0))[: after - max(after - MARK, 0)]
-        return Piece(kept + b"\n", after - self.offset, mark, original_length=end - self.offset)
+        return Piece(kept + framing.ending, after - self.offset, mark, original_length=end - self.offset)
 
 
 def _piece(data: bytes, start: int, end: int) -> Piece:
     return Piece(data[start:end], end - start, data[max(end - MARK, 0) : end], data[end : end + PARTIAL])
 
 
-def whole_characters(data: bytes) -> bytes:
-    """Drop the bytes of a UTF-8 character that was cut off at the end."""
-    for back in range(1, min(4, len(data)) + 1):
-        byte = data[-back]
-        if byte & 0xC0 != 0x80:
-            size = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
-            return data if back >= size else data[:-back]
-    return data
+def _up(offset: int, width: int) -> int:
+    """Return the next multiple of a width, or -1 as it is."""
+    return -(-offset // width) * width if offset >= 0 else offset

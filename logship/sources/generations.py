@@ -16,9 +16,12 @@ from pathlib import Path
 import structlog
 
 from logship.ledger.files import FileRow
+from logship.ledger.first_starts import FirstStarts
 from logship.ledger.gaps import Cause, Gap, Gaps
 from logship.ledger.ledger import Ledger
+from logship.model import Progress
 from logship.sources.copies import Copy, find_copies, is_beginning, may_be_copy, original_name
+from logship.sources.discovery import Found
 from logship.sources.generation import MARK, Generation
 from logship.sources.handles import Handles
 
@@ -28,9 +31,12 @@ log = structlog.get_logger()
 class Generations:
     """Generations by what the file system and the ledger call them, and those that have something to read."""
 
-    def __init__(self, ledger: Ledger, rows: Iterable[FileRow], gaps: Gaps, open_files: int | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, rows: Iterable[FileRow], gaps: Gaps, starts: FirstStarts, open_files: int | None = None
+    ) -> None:
         self._ledger = ledger
         self._gaps = gaps
+        self._starts = starts
         self._warned: set[str] = set()
         #: Files that could not be read when it was last tried, and why.
         self.unreadable: dict[str, str] = {}
@@ -51,6 +57,20 @@ class Generations:
                 ledger.end(older.ref.id)  # it was truncated just before the last process stopped
                 del self.registered[older.ref.id]
             self.current[generation.key] = self.registered[row.ref.id] = generation
+
+    def begin(self, generation: Generation, found: Found) -> None:
+        """Begin with a new file: at its first byte, or at its end where its entry says so and is at its first start."""
+        self.current[generation.key] = generation
+        if generation.descriptor < 0 or not self._starts.first(found.entry):
+            return
+        position = generation.last_end(os.fstat(generation.descriptor).st_size)
+        if position:
+            mark = os.pread(generation.descriptor, min(MARK, position), max(position - MARK, 0))
+            self.register(generation, position=position)
+            generation.read, generation.position, generation.mark = position, position, mark
+            self._starts.passed(found.entry, position)
+            if generation.ref is not None:
+                self._ledger.commit([], [Progress(generation.ref.id, position, {}, position, mark)])
 
     def move(self, generation: Generation, path: Path) -> None:
         """Note where a generation's file is now."""
@@ -112,7 +132,7 @@ class Generations:
             self._warned.add(path)
             log.warning("file cannot be read", path=path.encode("utf-8", "backslashreplace").decode(), reason=reason)
 
-    def register(self, generation: Generation, head: bytes = b"", base: int = 0) -> None:
+    def register(self, generation: Generation, head: bytes = b"", base: int = 0, position: int = 0) -> None:
         """Make a generation known to the ledger; `head` is needed where its file is not open any more."""
         head = head[:MARK] or os.pread(generation.descriptor, MARK, 0)
         row = self._ledger.register(
@@ -122,6 +142,7 @@ class Generations:
             head=head,
             source=generation.source,
             base=base,
+            position=position,
         )
         generation.ref, generation.head = row.ref, head[:MARK]
         generation.base = base

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from logship.ledger.first_starts import FirstStarts
 from logship.ledger.gaps import Gaps
 from logship.ledger.ledger import Ledger
 from logship.model import Chunk, Progress
@@ -57,6 +58,7 @@ class Tailer:
         watcher: Watcher | None = None,
         directories: Callable[[], Iterable[Path]] = tuple,
         gaps: Gaps | None = None,
+        starts: FirstStarts | None = None,
         rotator: Rotator | None = None,
     ) -> None:
         self._discover = discover
@@ -71,10 +73,11 @@ class Tailer:
         self._line_limit = line_limit
         self._quiet = quiet
         rows = ledger.files()
-        gaps = gaps or Gaps(ledger)
+        gaps, self._starts = gaps or Gaps(ledger), starts or FirstStarts(ledger)
         unpacked = {number for number, *_ in ledger.compressed()}
-        self._files = Generations(ledger, [row for row in rows if row.ref.id not in unpacked], gaps, open_files)
-        self._archives = Archives(ledger, gaps, self._files, [row for row in rows if row.ref.id in unpacked])
+        plain, zipped = ([row for row in rows if (row.ref.id in unpacked) is which] for which in (False, True))
+        self._files = Generations(ledger, plain, gaps, self._starts, open_files)
+        self._archives = Archives(ledger, gaps, self._files, zipped, self._starts)
         self._zipped: list[tuple[Found, os.stat_result]] = []
         #: Streams accounted for beyond `position` when the last process stopped, by file id.
         self.resume: dict[int, dict[str, int]] = {row.ref.id: row.done for row in rows}
@@ -210,6 +213,7 @@ class Tailer:
             if self._files.current.get(generation.key) is generation:
                 self._attempt(self._miss, generation, places, now)
         self._archives.scan(self._zipped, now)
+        self._starts.finish()
 
     def read(self, budget: int = 4 * MIB) -> list[Chunk]:
         """Return at most one chunk of each file that has something to read; the next call goes on with the others."""
@@ -310,7 +314,7 @@ class Tailer:
                 self._files.replace(other, path, *generation.key, descriptor)
                 self._measure(other, status, now)
                 return
-        self._files.current[generation.key] = generation
+        self._files.begin(generation, found)
         self._measure(generation, status, now)
 
     def _miss(self, generation: Generation, places: Places, now: float) -> None:

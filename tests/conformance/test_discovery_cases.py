@@ -1,5 +1,6 @@
 """Group A: which files are read, and from where."""
 
+import gzip
 import os
 import socket
 import threading
@@ -29,6 +30,36 @@ def test_case_001_a_file_created_after_the_start_is_read_from_its_first_byte(sit
         agent.settle()
     site.check(["one", "two"])
     assert 0 == site.documents()[0].offset
+
+
+def test_case_002_what_was_in_a_file_at_the_first_start_is_passed_over_where_the_entry_says_so(site):
+    """
+    A file exists with two lines, `start: end`: only the line appended after the start is delivered.
+
+    Its offset is the size of the old part, an unfinished last line counts as new, and `status` says what was passed
+    over. Files that appear later are read whole, also when they appeared while the agent was stopped.
+    """
+    old = "old 1\nold 2\n"
+    site.write("app.log", old, "half")
+    site.write("app.log.1", "older\n")
+    (site.logs / "app.log.2.gz").write_bytes(gzip.compress(b"oldest\n"))
+    zipped = (site.logs / "app.log.2.gz").stat().st_size
+    ending = glob(site, start="end")
+    with capture_logs() as logs, site.agent(ending) as agent:
+        agent.settle()
+        assert [] == site.messages()
+        site.write("app.log", " new\n")
+        site.write("later.log", "later 1\n")
+        agent.settle()
+    site.write("later.log", "later 2\n")
+    site.write("meanwhile.log", "meanwhile\n")
+    (site.logs / "other.log.1.gz").write_bytes(gzip.compress(b"zipped later\n"))
+    site.run(ending)
+    site.check(["half new"], ["later 1", "later 2"], ["meanwhile"], ["zipped later"])
+    assert len(old) == site.documents()[0].offset
+    (entry,) = site.books().passed_over
+    assert (str(site.logs / "*.log*"), 3, len(old) + 6 + zipped) == (entry.path, entry.files, entry.bytes)
+    assert [entry.bytes] == [said["bytes_passed_over"] for said in logs if "bytes_passed_over" in said]
 
 
 def test_case_003_a_file_that_was_there_before_the_start_is_read_from_its_beginning(site):

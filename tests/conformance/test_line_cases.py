@@ -1,9 +1,14 @@
 """Group B: what a line is."""
 
+import codecs
+import gzip
+import itertools
 import resource
 
 import pytest
 from conformance.harness import lines
+
+from logship.config.settings import FileSource
 
 
 def test_case_016_a_line_that_was_unfinished_at_the_stop_is_one_event(site):
@@ -44,6 +49,86 @@ def test_case_019_a_carriage_return_at_the_end_of_a_read_belongs_to_the_line_end
     site.write("app.log", first, "\r\n", "second\r\n")
     site.run(ingest={"chunk_bytes": 8192})
     site.check([first, "second"])
+
+
+def source(site, **options) -> FileSource:
+    """Name the files of a site's logs."""
+    return FileSource(path=str(site.logs / "*.log*"), service="api", **options)
+
+
+def put(site, data: bytes) -> None:
+    """Append bytes to app.log."""
+    with (site.logs / "app.log").open("ab") as file:
+        file.write(data)
+
+
+def stamped(count: int, text: str) -> list[str]:
+    """Return lines as Dify's api writes them: enough for a short way, where there is one for them."""
+    return [f"2025-11-20 08:00:{n % 60:02d}.412 INFO [MainThread] [a.py:{n}]  - {text} {n}" for n in range(count)]
+
+
+DELIMITERS = ["\x1e", "\r\n--\r\n", "。", "aa", "||\n||"]
+
+
+@pytest.mark.parametrize("delimiter", DELIMITERS, ids=["RS", "line", "3 bytes", "overlapping", "5 bytes"])
+def test_case_020_records_end_at_a_delimiter_of_their_own(site, delimiter):
+    """
+    Records with newlines inside them end at a delimiter of one to six bytes, which lies across every edge of a read.
+
+    One that is longer than the limit, one whose delimiter is written in two parts, and one that was unfinished at the
+    stop are each one event too.
+    """
+    records = [f"record {n}\n  {'x' * (n % 97)} of {n}" for n in range(400)]
+    options, limits = source(site, delimiter=delimiter), {"chunk_bytes": 4096, "max_line_bytes": 8192}
+    end = delimiter.encode()
+    put(site, b"".join(record.encode() + end for record in records))
+    with site.agent(options, ingest=limits) as agent:
+        agent.settle()
+        put(site, b"y" * 9000 + end + b"in two" + end[:1])
+        agent.settle()
+        put(site, end[1:] + b"half a ")
+        agent.settle()
+    put(site, b"record" + end)
+    site.run(options, ingest=limits)
+    site.check([*records, "y" * 8192, "in two", "half a record"])
+    assert [9000] == [doc.body["log"]["original_length"] for doc in site.documents() if "flags" in doc.body["log"]]
+
+
+ENCODINGS = {
+    "utf-8": (codecs.BOM_UTF8, "超时：déjà 🙂"),
+    "utf-16-le": (codecs.BOM_UTF16_LE, "超时：déjà 🙂 ਊĀ"),
+    "utf-16-be": (codecs.BOM_UTF16_BE, "超时：déjà 🙂 Āਊ"),
+    "gb18030": (b"", "超时🙂"),
+    "gbk": (b"", "超时，请重试"),
+    "big5": (b"", "逾時：內容"),
+    "shift_jis": (b"", "ソース表示"),
+    "latin-1": (b"", "où, déjà"),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_case_024_text_is_decoded_and_a_byte_order_mark_is_no_part_of_it(site, encoding):
+    """
+    UTF-8 and UTF-16 with a byte order mark, which tells what they are; gb18030, gbk, big5, shift_jis and latin-1.
+
+    Texts are right, whatever edge of a read or of a write a character lies across; positions are bytes of the file;
+    compressed files are decoded too.
+    """
+    mark, text = ENCODINGS[encoding]
+    texts = stamped(300, text)
+    options = source(site) if mark else source(site, encoding=encoding)
+    written = [f"{line}\r\n".encode(encoding) for line in texts]
+    put(site, mark + b"".join(written))
+    with site.agent(options, ingest={"chunk_bytes": 4096}) as agent:
+        agent.settle()
+        for byte in f"{text}\n".encode(encoding):
+            put(site, bytes([byte]))
+            agent.poll()
+    (site.logs / "other.log.1.gz").write_bytes(gzip.compress(mark + f"{text} 1\n{text} 2\n".encode(encoding)))
+    site.run(options)
+    site.check([*(f"{text} {n}" for n in range(300)), text], [f"{text} 1\n{text} 2"])
+    ends = list(itertools.accumulate(map(len, written), initial=len(mark)))
+    assert [0, *ends[1:]] == [document.offset for document in site.documents()[:301]]
 
 
 LIMIT = 1 << 20

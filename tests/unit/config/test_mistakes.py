@@ -48,6 +48,19 @@ def mistakes(directory: Path, text: str, environ: dict[str, str] | None = None) 
         ),
         ("files:\n  - path: /a\n  - service: api\n", "c.yaml line 3: files[1].path is missing"),
         (
+            "files:\n  - path: /a\n    encoding: iso-2022-jp\n",
+            "c.yaml line 3: files[0].encoding is 'iso-2022-jp'; must be auto or an encoding such as utf-16, latin-1, "
+            "windows-1252, gbk, gb18030, big5 or shift_jis",
+        ),
+        (
+            "files:\n  - path: /a\n    envelope: docker\n    encoding: gbk\n",
+            "c.yaml line 2: files[0] has an encoding or a delimiter, which envelope docker does not leave open",
+        ),
+        (
+            'files:\n  - path: /a\n    encoding: latin-1\n    delimiter: "。"\n',
+            "c.yaml line 2: files[0] has a delimiter that cannot be written in iso8859-1",
+        ),
+        (
             "files:\n  - path: /a\n    zone: Mars/Base\n",
             "c.yaml line 3: files[0].zone is 'Mars/Base'; must be an IANA time zone such as UTC or Asia/Shanghai",
         ),

@@ -51,7 +51,7 @@ class Agent:
                 break
             self.commit(chunks)
         self.chunks += given
-        return b"".join(chunk.data for chunk in given).decode()
+        return b"".join(chunk.data for chunk in given).decode(errors="replace")
 
     def commit(self, chunks: list[Chunk]) -> None:
         """Record chunks as documents would be."""

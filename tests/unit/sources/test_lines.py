@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from conftest import append
 
-from logship.sources.generation import whole_characters
-
 Start = Callable[..., Any]
 
 
@@ -63,15 +61,6 @@ def test_a_line_is_cut_between_characters(start: Start, logs: Path) -> None:
     agent = start(line_limit=100)
     append(logs / "app.log", "超时" * 100 + "\n")
     assert agent.poll() == ("超时" * 100)[:33] + "\n"
-
-
-@pytest.mark.parametrize(
-    ("data", "kept"),
-    [(b"ab", b"ab"), ("é".encode()[:1], b""), ("x😀".encode(), "x😀".encode()), ("x😀".encode()[:4], b"x"), (b"", b"")],
-)
-def test_whole_characters(data: bytes, kept: bytes) -> None:
-    """Only a character that is not whole is dropped."""
-    assert whole_characters(data) == kept
 
 
 def test_a_growing_long_line(start: Start, logs: Path) -> None:
