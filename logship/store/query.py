@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import InvalidOperation
 from typing import Any
 
 from luqum import tree
@@ -31,6 +32,8 @@ _OPERATIONS = (tree.UnknownOperation, tree.AndOperation, tree.OrOperation)
 _GROUPS = (tree.Group, tree.FieldGroup)
 #: Apostrophes and exclamation marks, and what may hold them as mere text.
 _SIGNS = re.compile(r"""(?s)\\.|"(?:[^"\\]|\\.)*"|(?<![^\s:(+-])/(?:[^/\\]|\\.)*/|'|!""")
+#: A boost or a distance that is no number, or of words no whole one.
+_NO_NUMBER = re.compile(r"[\^~](?:\.(?!\d)|\d*\.\d*\.)|(?<=\")~\d*\.")
 _PARSING = threading.Lock()  # the generated parser keeps its state in itself
 
 
@@ -84,6 +87,10 @@ def _parse(query: str) -> tree.Item:
         found = re.search(r"at position (\d+)!?$", str(error))
         position = origins[int(found[1])] if found else len(query)
         raise pointed(query, position, _reason(str(error), query, position)) from None
+    except (InvalidOperation, ValueError):
+        found = _NO_NUMBER.search(query)
+        position = found.start() if found else 0
+        raise pointed(query, position, "what follows ^ or ~ must be a number, a whole one after a phrase") from None
     _place(parsed, origins)
     return parsed
 
