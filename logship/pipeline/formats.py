@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from logship.pipeline.columns import Column, Field, dumps
-from logship.pipeline.leftover import Get, Leftover, disagreeing, leaves_out, whole
+from logship.pipeline.leftover import Get, Leftover, disagreeing, leaves_out, takes_all, whole
 from logship.pipeline.redaction.scan import Scanner
 from logship.pipeline.spec import FormatSpec, MessageRule
 from logship.pipeline.times import Clock
@@ -32,7 +32,6 @@ LEVELS = ("log.level", "log.original_level")
 _SPECIAL = ("time", "fraction", "zone", "msecs", "level", "message", "_over")
 #: orjson reads objects that are nested deeper than it writes.
 _DEEP = 200
-_WHOLE = re.compile(r"\(\?s:\.[*+]\??\)\)?\??$")
 
 
 class Parsed:
@@ -103,7 +102,7 @@ class RegexFormat:
 
     def __init__(self, spec: FormatSpec, zone: str) -> None:
         form = spec.match or ""
-        if not _WHOLE.search(form):  # what a pattern leaves over is never lost: it goes to the message
+        if not takes_all(form):  # what a pattern leaves over is never lost: it goes to the message
             form = rf"(?:{form})(?P<_over>(?s:.*))"
         pattern = re.compile(form, re.ASCII)
         self._match = pattern.match

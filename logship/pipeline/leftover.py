@@ -10,6 +10,7 @@ the same one, the document keeps the whole event.
 from __future__ import annotations
 
 import json
+import re
 import re._parser as sre  # type: ignore[import-not-found]  # not in typeshed: what re.compile itself parses with
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from re import _constants as code  # type: ignore[attr-defined]  # as above
@@ -35,6 +36,24 @@ def leaves_out(pattern: str, groups: Iterable[str]) -> bool:
     parsed = sre.parse(pattern)
     kept = {number for name, number in parsed.state.groupdict.items() if name in groups}
     return _free(parsed, kept, 1)
+
+
+def takes_all(pattern: str) -> bool:
+    """Return whether a pattern that matches takes all of a text."""
+    return _ends(sre.parse(pattern), dotall=False)
+
+
+def _ends(parts: Sequence[tuple[Any, Any]], *, dotall: bool) -> bool:
+    if not len(parts):
+        return False
+    kind, value = parts[-1]
+    if kind is code.SUBPATTERN:
+        return _ends(value[3], dotall=dotall or bool(value[1] & re.DOTALL))
+    if kind is code.BRANCH:
+        return all(_ends(branch, dotall=dotall) for branch in value[1])
+    if kind in {code.MAX_REPEAT, code.POSSESSIVE_REPEAT}:
+        return dotall and value[1] is code.MAXREPEAT and value[2][0][0] is code.ANY
+    return kind is code.AT and value in {code.AT_END, code.AT_END_STRING}
 
 
 def _free(parts: Iterable[tuple[Any, Any]], kept: set[int], times: int) -> bool:
@@ -114,8 +133,7 @@ class Leftover:
                 tree = inner
             else:
                 tree.setdefault(last, None)
-        taken = {name for name, inner in self._tree.items() if inner is None} | {spread}
-        rooted = [[path for path in paths if "." not in path or path.split(".")[0] not in taken] for paths in choices]
+        rooted = [[path for path in paths if path.split(".")[0] != spread] for paths in choices]
         self._choices = [[(path, used[path]) for path in paths] for paths in rooted if len(paths) > 1]
         self._first = [{name for path in paths for name in (path, path.split(".")[0])} for paths in rooted]
         self._spread = spread

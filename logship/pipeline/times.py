@@ -18,6 +18,11 @@ _OFFSET = re.compile(r" ?(?:UTC|GMT)?([+-])(\d\d):?(\d\d)?$")
 _ZONE_NAME = re.compile(r" ([A-Z][A-Za-z_/]{1,30})$")
 _KEPT = 20_000
 _LONGEST_ABBREVIATION = 5
+#: Hours of abbreviations that mean one zone and that the zone database does not name; CST, IST and BST mean several.
+_ABBREVIATED = {
+    "MSK": 3, "JST": 9, "KST": 9, "HKT": 8, "SGT": 8, "WIB": 7, "ICT": 7, "CEST": 2, "EEST": 3, "WEST": 1,
+    "EDT": -4, "MDT": -6, "PDT": -7, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "BRT": -3,
+}  # fmt: skip
 
 
 class Clock:
@@ -171,6 +176,8 @@ def _named(text: str) -> tzinfo | None:
 def _zone(name: str) -> tzinfo | None:
     if name.upper() in {"UTC", "GMT", "Z", "ETC/UTC"}:
         return UTC
+    if name in _ABBREVIATED:
+        return timezone(timedelta(hours=_ABBREVIATED[name]))
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

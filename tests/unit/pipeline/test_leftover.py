@@ -6,7 +6,7 @@ import pytest
 from logship.data import data_path
 from logship.model import Events, Source
 from logship.pipeline.encoder import Encoder, compile_pipeline
-from logship.pipeline.leftover import leaves_out
+from logship.pipeline.leftover import leaves_out, takes_all
 from logship.pipeline.redaction import Redactor
 from logship.pipeline.spec import FormatSpec, MessageRule, Pipelines, PipelineSpec
 
@@ -60,6 +60,38 @@ def test_no_shipped_pattern_leaves_words_out(name):
 def test_text_between_groups_is_seen_in_the_pattern(pattern, left):
     """Words and long numbers outside the groups are left out; what never differs is not."""
     assert leaves_out(pattern, ["message", "a", "open"]) is left
+
+
+@pytest.mark.parametrize(
+    ("pattern", "whole"),
+    [
+        (r"a (?P<message>(?s:.*))", True),
+        (r"a(?P<message>x(?s:.*)|y(?s:.*))", True),
+        (r"a(?P<message>x|y(?s:.*))", False),
+        (r"a(?P<message>.*)", False),
+        (r"a(?P<message>(?s:.*?))b?\Z", True),
+        (r"a(?P<message>(?s:.*?))b", False),
+        (r"a", False),
+    ],
+)
+def test_a_pattern_is_known_to_take_all_of_a_text(pattern, whole):
+    """Only if it does so in each of its alternatives; else what is left over goes to the message."""
+    assert takes_all(pattern) is whole
+    form = FormatSpec(name="f", match=pattern)
+    for text in ("ax and more", "a y and more", "ay b and more"):
+        (document,) = documents([text], [form])
+        assert "and more" in orjson.dumps(document).decode()
+
+
+def test_a_part_of_an_object_that_is_a_field_leaves_the_others():
+    """Also where the whole object would be the same field, had it been a text."""
+    document = of_json(
+        {"error": {"message": "full", "source": ["x.go:1"]}},
+        groups={"message": ["message", "error.message"]},
+        fields={"error.message": "error.message", "error": "error.message"},
+    )
+    assert document["message"] == "full"
+    assert document["dify"]["attributes"]["error"]["source"] == ["x.go:1"]
 
 
 def test_an_own_pattern_that_leaves_words_out_keeps_the_event():
