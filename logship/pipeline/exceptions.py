@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-_PYTHON = re.compile(r"^[ |+]*(?:Exception Group )?Traceback \(most recent call last\):", re.MULTILINE)
+_PYTHON = "Traceback (most recent call last):"
+_PYTHON_GROUP = "Exception Group "
 _PYTHON_INSIDE = re.compile(r"Traceback \(most recent call last\):\n")
 #: The rest of a traceback whose beginning was cut off.
 _PYTHON_REST = re.compile(r" +File \"[^\"\n]+\", line \d+")
-_HEADER = "Traceback (most recent call last):\n"
 _PYTHON_RAISED = re.compile(r"(?P<type>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?:: ?(?P<message>.*))?")
+#: The same at the beginning of a line: to look for the newline is quicker than to try every place.
+_PYTHON_RAISED_LINE = re.compile(rf"\n{_PYTHON_RAISED.pattern}(?=\n|\Z)")
 _JAVA = re.compile(
     r"^(?P<cause>Caused by: |Exception in thread \"[^\"\n]*\" |uncaught exception in thread \[[^\]\n]*\] )?"
     r"(?P<type>(?:[a-z_][\w$]*\.)+[A-Z][\w$]*)(?::(?: (?P<message>.*))?)?$",
@@ -68,44 +70,52 @@ def _error(type_: str, message: str | None, trace: str) -> dict[str, str]:
 
 
 def _python(text: str) -> tuple[str, dict[str, str]]:
-    begin = _PYTHON.search(text) or _PYTHON_INSIDE.search(text)
-    if not begin:
-        if _PYTHON_REST.match(text):
-            return "", {"error.stack_trace": text, **raised(_HEADER + text)}
-        return text, {}
-    message, trace = text[: begin.start()].rstrip(), text[begin.start() :]
-    return message, {"error.stack_trace": trace, **raised(trace)}
+    heads = _heads(text)
+    if not heads:
+        inside = _PYTHON_INSIDE.search(text)
+        if not inside:
+            if _PYTHON_REST.match(text):
+                return "", {"error.stack_trace": text, **raised(f"{_PYTHON}\n{text}")}
+            return text, {}
+        heads = [(inside.start(), 0, inside.end() - 1)]
+    begin = heads[0][0]
+    return text[:begin].rstrip(), {"error.stack_trace": text[begin:], **raised(text[begin:])}
+
+
+def _heads(text: str) -> list[tuple[int, int, int]]:
+    """Return where the lines that head a traceback begin, how far they are indented, and where they end."""
+    heads = []
+    at = text.find(_PYTHON)
+    while at >= 0:
+        begin = text.rfind("\n", 0, at) + 1
+        margin = text[begin:at].removesuffix(_PYTHON_GROUP)
+        if not margin.strip(" |+"):
+            heads.append((begin, len(margin), at + len(_PYTHON)))
+        at = text.find(_PYTHON, at + 1)
+    return heads
 
 
 def raised(trace: str) -> dict[str, str]:
     """Return type and message of the last exception in a Python traceback."""
-    last = list(_PYTHON.finditer(trace))
-    if not last:
+    heads = _heads(trace)
+    if not heads:
         return {}
     # The outermost exception of a group stands at the least indent; blocks further in belong to its members.
-    outer = min(_indent(found[0]) for found in last)
-    begin = [found for found in last if _indent(found[0]) == outer][-1]
-    prefix = re.match(r"[ |+]*", begin[0])
-    margin = len(prefix[0]) if prefix else 0
-    lines = [line[margin:] if not line[:margin].strip(" |+") else line for line in trace[begin.end() :].split("\n")[1:]]
-    for number, line in enumerate(lines):
-        if not line or line[0] in " \t|+":
-            continue
-        found = _PYTHON_RAISED.fullmatch(line)
-        if not found:
-            continue
-        more = []
-        for text in lines[number + 1 :] if found["message"] is not None else ():
-            if not text.strip() or text.lstrip(" ").startswith(("+-", "|")) or " <Greenlet at " in text:
-                break
-            more.append(text)
-        message = "\n".join([found["message"] or "", *more]).strip()
-        return {"error.type": found["type"]} | ({"error.message": message} if message else {})
-    return {}
-
-
-def _indent(header: str) -> int:
-    return len(header) - len(header.lstrip(" |+"))
+    margin = min(indent for _, indent, _ in heads)
+    body = trace[[end for _, indent, end in heads if indent == margin][-1] :]
+    if margin:
+        lines = [line[margin:] if not line[:margin].strip(" |+") else line for line in body.split("\n")]
+        body = "\n".join(lines)
+    found = _PYTHON_RAISED_LINE.search(body)
+    if not found:
+        return {}
+    more = []
+    for text in body[found.end() + 1 :].split("\n") if found["message"] is not None else ():
+        if not text.strip() or text.lstrip(" ").startswith(("+-", "|")) or " <Greenlet at " in text:
+            break
+        more.append(text)
+    message = "\n".join([found["message"] or "", *more]).strip()
+    return {"error.type": found["type"]} | ({"error.message": message} if message else {})
 
 
 def _java(text: str) -> tuple[str, dict[str, str]]:

@@ -27,7 +27,7 @@ from logship.pipeline.taken import Taken, leave, time_range
 
 _KEPT = 4096
 #: Of the lines of a chunk, so many must be for the short way.
-_ENOUGH = 0.5
+_ENOUGH = 0.25
 #: In every record of a whole line; without it the rest of a text is looked for in all of the chunk.
 _LINE = b'\\n","stream":"std'
 #: Digits of a fraction that Elasticsearch's date_nanos can hold.
