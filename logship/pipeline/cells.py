@@ -72,8 +72,8 @@ class Layout:
             column = columns[slot % len(columns)]
             values = column.values if slot < len(columns) or column.more is None else column.more
             if column.sparse:
-                before, after = self._around[slot]
-                values = [before + value + after if value else b"" for value in values]
+                form = self._around[slot]
+                values = [value and form % value for value in values]
             pieces[3 + 2 * place :: width] = values
         return pieces, width
 
@@ -84,8 +84,8 @@ def _marks(column: Cells, number: int, count: int) -> str:
     return f"\0b{number}\0{column.behind}" if column.bare else f"\0j{number}\0"
 
 
-def _attach(tree: dict[str, Any], column: Cells, number: int) -> tuple[bytes, bytes]:
-    """Put a slot for a sparse field where an object surely has members; return what stands around its values."""
+def _attach(tree: dict[str, Any], column: Cells, number: int) -> bytes:
+    """Put a slot for a sparse field where an object surely has members; return the form of its values."""
     path = column.name.split(".")
     while len(path) > 1 and isinstance(inner := tree.get(path[0]), dict):
         tree = inner
@@ -93,7 +93,7 @@ def _attach(tree: dict[str, Any], column: Cells, number: int) -> tuple[bytes, by
     tree[f"\0s{number}\0"] = 0
     before = b"," + b"".join(dumps(name) + b":{" for name in path[:-1]) + dumps(path[-1]) + b":"
     quote = b'"' if column.bare else b""
-    return before + quote, quote + b"}" * (len(path) - 1)
+    return before.replace(b"%", b"%%") + quote + b"%b" + quote + b"}" * (len(path) - 1)
 
 
 def crowded(columns: Iterable[Cells], constants: Mapping[str, Any]) -> list[Cells]:

@@ -26,6 +26,7 @@ from logship.pipeline.columns import texts as texts_of
 from logship.pipeline.dropping import Drops
 from logship.pipeline.fastpath import FastPath
 from logship.pipeline.formats import JsonFormat, Messages, Parsed, RegexFormat
+from logship.pipeline.objects import usual
 from logship.pipeline.spec import PipelineSpec
 from logship.pipeline.taken import Taken
 from logship.pipeline.template import Templates, merge, put
@@ -33,9 +34,10 @@ from logship.pipeline.template import Templates, merge, put
 KeepOriginal = Literal["never", "unparsed", "always"]
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?Z")
 _ERROR = frozenset({"error.type", "error.message", "error.stack_trace"})
-#: Events that say what is usual in a file; and chunks until it is tried again after it was not.
+#: Events that say what is usual in a file; chunks until it is tried again after it was not; patterns that are kept.
 _MANY = 30
 _LONG = 8
+_SHAPES = 16
 _Part = tuple[Parsed, RegexFormat | JsonFormat | None, Messages | None, Templates]
 _NO_DATASET = re.compile(r"[^a-z0-9_.]+")
 
@@ -115,7 +117,7 @@ class Encoder:
         #: Time of the file's last event that had one: what a line without any gets.
         self._last = ""
         self._short: FastPath | None = None
-        self._shorts: dict[tuple[int, str], FastPath] = {}
+        self._shorts: dict[tuple[int, str, str | None], FastPath] = {}
         #: Chunks to go the long way, after one that was not for the short way.
         self._long = 0
 
@@ -132,17 +134,24 @@ class Encoder:
     def _learn(self, texts: Sequence[str], parts: Sequence[_Part]) -> None:
         """Note which form nearly all of many events have."""
         parsed, form, rules, _ = max(parts, key=lambda part: len(part[0].rows))
-        if self._drops or self._keep == "always" or not isinstance(form, RegexFormat):
+        if self._drops or self._keep == "always" or form is None:
             return
         text = texts[parsed.rows[-1]]
         start = next((one for one in self._spec.starts if re.match(one, text, re.ASCII)), "")
         if self._spec.starts and not start:
             return
-        which = self._formats.index(form), start
+        pattern = usual(form, [texts[row] for row in parsed.rows]) if isinstance(form, JsonFormat) else form
+        if pattern is None:
+            return
+        which = self._formats.index(form), start, pattern.spec.match
         if which not in self._shorts:
-            constants = _with(self._common, form.spec.set)
+            if len(self._shorts) > _SHAPES:
+                self._shorts.clear()
+            constants = _with(self._common, pattern.spec.set)
+            if self._redactor.redact_value("", constants) != constants:  # each is to be counted
+                return
             self._shorts[which] = FastPath(
-                form, rules, self._redactor, constants=constants, key=self._key, start=start, enrich=self._enrich
+                pattern, rules, self._redactor, constants=constants, key=self._key, start=start, enrich=self._enrich
             )
         self._short = self._shorts[which] if self._shorts[which].usable else None
 
@@ -173,7 +182,7 @@ class Encoder:
             encoded.unparsed = len(todo)
             raw = Parsed(todo, [""] * len(todo), [texts[row] for row in todo], [])
             parts.append((raw, None, None, self._raw))
-        if count >= _MANY and not taken:
+        if count >= _MANY and not taken and self._long <= 1:
             self._learn(texts, parts)
         self._fill_times([parsed for parsed, *_ in parts], events)
         for parsed, form_, messages, templates in parts:

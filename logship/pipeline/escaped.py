@@ -20,7 +20,7 @@ _PART = re.compile(r'\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P=|\(\?[aiLmsux-]+[:)]|"
 #: Escapes that stand for what JSON escapes too, or for a place.
 _OTHERS = frozenset("\\tnrfvaxuUNbBAZ0123456789")
 _CLASSES = re.compile(r"\\[^\\tnrfvaxuUNb0-9]")
-_BOUNDED = re.compile(r"\{\d+,\d\d?\}")
+_BOUNDED = re.compile(r"\{\d+,\d{1,4}\}")
 
 
 def escaped(pattern: str) -> str | None:
@@ -57,17 +57,18 @@ def _translated(part: str, *, bounded: bool) -> str | None:
     return part if bounded else part[:-1] + r"\n]"
 
 
-#: A group of hexadecimal digits before a space.
-_HEX = re.compile(r"\(\?P<(\w+)>\[0-9a-f\](\{\d+,\d+\})\+?\) ")
+#: A group of hexadecimal digits, perhaps with dashes, before a space or a quote.
+_HEX = re.compile(r"\(\?P<(\w+)>\[0-9a-f(-?)\](\{\d+,\d+\})\+?\)([ \"])")
 
 
-def hexadecimal(form: str) -> tuple[str, list[str]]:
+def hexadecimal(form: str) -> tuple[str, dict[str, bytes]]:
     """
-    Return a form whose groups of hexadecimal digits take any text up to the space, and their names.
+    Return a form whose groups of hexadecimal digits take any text up to the space or quote; and what they may hold.
 
     To look for one character is quick, to look for sixteen is not; what was found is checked all at once.
     """
-    return _HEX.sub(r"(?P<\1>[^ ]\2+) ", form), [found[1] for found in _HEX.finditer(form)]
+    digits = {found[1]: b"0123456789abcdef" + found[2].encode() for found in _HEX.finditer(form)}
+    return _HEX.sub(r"(?P<\1>[^\4]\3+)\4", form), digits
 
 
 def record_pattern(form: str, start: str = "") -> re.Pattern[bytes] | None:

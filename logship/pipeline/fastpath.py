@@ -178,7 +178,7 @@ class FastPath:
         if not kept:
             return None
         size = edges[-1] - edges[0] - sum(edges[row + 1] - edges[row] for row in rest)
-        times = time_range(columns[0], kept[-1])
+        times = time_range(columns[0], kept)
         return Taken(rest, edges[-1], count - len(rest), size, *times, offsets[kept[-1]], runs)
 
     def _columns(self, groups: Sequence[tuple[bytes, ...]]) -> tuple[list[Cells], set[int]]:
@@ -192,14 +192,16 @@ class FastPath:
         if "level" in self._group:
             columns += self._levels.columns(groups[self._group["level"]], odd)
         looked_at: list[bytes] = [b"\0".join(message)]
-        ids = {self._group[name] for name in self._hexadecimal}
-        for place in ids:
-            _check_hexadecimal(groups[place])
+        for name, digits in self._hexadecimal.items():
+            if b"".join(groups[self._group[name]]).translate(None, digits):
+                raise _UnfitError
+        seen = {self._group[name] for name in self._hexadecimal}
         for (place, field), known in zip(self._fields, self._known, strict=True):
             values = groups[place]
             if field.bare(values) and not self._enriches(field):
                 columns += [Cells(name, cells, True, b"" in cells) for name, cells in field.bare_columns(values)]
-                if place not in ids:
+                if place not in seen:
+                    seen.add(place)
                     looked_at.append(b"\0".join(values))
             elif field.are_numbers(values):
                 columns.append(Cells(field.names[0], values, sparse=b"" in values))
@@ -341,14 +343,6 @@ def _enriched(cells: Cells, enrich: Enrich) -> Iterator[Cells]:
     for name, column in enrich([value or None for value in cells.values]):
         values = [value or b"" for value in column]
         yield Cells(name, values, sparse=b"" in values)
-
-
-def _check_hexadecimal(values: Sequence[bytes]) -> None:
-    """Raise ValueError or _UnfitError if there is anything but digits from 0 to f."""
-    digits = b"".join(values)
-    bytes.fromhex(digits.decode() + "0" * (len(digits) % 2))
-    if digits and not (digits.isalnum() and digits == digits.lower()):
-        raise _UnfitError
 
 
 def _text(value: bytes) -> str:

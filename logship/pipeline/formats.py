@@ -182,6 +182,7 @@ class JsonFormat:
     """Events that are one JSON object."""
 
     def __init__(self, spec: FormatSpec, zone: str) -> None:
+        self.zone = zone
         self._clock = Clock([spec.time] if isinstance(spec.time, str) else spec.time, zone)
         self._levels = Levels(spec.levels)
         groups = {name: [paths] if isinstance(paths, str) else paths for name, paths in spec.groups.items()}

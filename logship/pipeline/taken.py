@@ -50,15 +50,18 @@ def leave(streams: list[bytes], raw: Sequence[bytes]) -> None:
     streams[-1] = b""  # it may go on in the next chunk
 
 
-def time_range(times: Cells, last: int) -> tuple[str, str, str]:
-    """Return the first time of all rows, the last time, and that of one row."""
+def time_range(times: Cells, rows: Sequence[int]) -> tuple[str, str, str]:
+    """Return the earliest time of some rows, the latest, and that of the last row."""
     values, more = times.values, times.more
+    if len(rows) < len(values):
+        values = [values[row] for row in rows]
+        more = [more[row] for row in rows] if more is not None else None
     distinct = set(values)
-    edges = min(distinct), max(distinct), values[last]
+    edges = min(distinct), max(distinct), values[-1]
     if more is not None:
         low, high, end = edges
         smallest = min([digits for value, digits in zip(values, more, strict=True) if value == low])
         largest = max([digits for value, digits in zip(values, more, strict=True) if value == high])
-        edges = b"%b.%b" % (low, smallest), b"%b.%b" % (high, largest), b"%b.%b" % (end, more[last])
+        edges = b"%b.%b" % (low, smallest), b"%b.%b" % (high, largest), b"%b.%b" % (end, more[-1])
     first, latest, at = (f"{time.decode()}{times.behind}" for time in edges)
     return first, latest, at
