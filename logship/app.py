@@ -15,7 +15,7 @@ import structlog
 
 from logship.agent import Agent
 from logship.config.settings import Settings
-from logship.connections import elasticsearch, retention
+from logship.connections import elasticsearch, forward, retention
 from logship.data import data_path
 from logship.delivery.sink import Sink
 from logship.errors import ConfigError
@@ -295,7 +295,10 @@ def _sinks(settings: Settings, ledger: Ledger) -> list[Sink]:
 
         options = settings.file_sink
         sinks.append(FileSink(settings.file_sink.path, max_size=options.max_size, backups=options.backups))
+    if settings.forward.host:
+        sinks.append(forward(settings))
     return sinks
+
 
 
 def _archiver(settings: Settings, ledger: Ledger) -> Archiver | None:

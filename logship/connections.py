@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from logship.archive.place import Place
+    from logship.delivery.sinks.forward import ForwardSink
     from logship.elastic.client import Client
     from logship.elastic.nodes import Tls
 
@@ -39,6 +40,31 @@ def elasticsearch(settings: Settings, *, reading: bool = False) -> Client:
         proxy=options.proxy,
         timeout=options.request_timeout,
         connections=options.in_flight + 1,
+    )
+
+
+def forward(settings: Settings) -> ForwardSink:
+    """Return the sink for the Fluentd or Fluent Bit that the settings name; raises ConfigError for its certificates."""
+    import ssl
+
+    from logship.delivery.sinks.forward import ForwardSink
+
+    there = settings.forward
+    tls = None
+    if there.tls:
+        try:
+            tls = ssl.create_default_context(cafile=there.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"forward.ca_file: cannot read {there.ca_file}: {error}", "it must be PEM") from error
+    return ForwardSink(
+        there.host,
+        there.port,
+        state=settings.state_dir / "forward.json",
+        tag=there.tag,
+        shared_key=_secret(there.shared_key),
+        user=(there.username, _secret(there.password)) if there.username else None,
+        tls=tls,
+        timeout=there.timeout,
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import ByteSize, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from logship.config.archive import Archive
+from logship.config.forward import Forward
 from logship.config.section import Section
 from logship.config.values import (
     Drop,
@@ -304,6 +305,7 @@ class Settings(BaseSettings):
     kibana: Kibana = Field(default=Kibana(), description="Kibana, for `logship setup`.")
     grafana: Grafana = Field(default=Grafana(), description="Grafana, for `logship setup`.")
     file_sink: FileSink = Field(default=FileSink(), description="Delivery to a file.")
+    forward: Forward = Field(default=Forward(), description="Delivery to Fluentd or Fluent Bit.")
     store: Store = Field(default=Store(), description="The embedded archive and search.")
     archive: Archive = Field(default=Archive(), description="Copies of segments, for longer.")
     ingest: Ingest = Field(default=Ingest(), description="How files are read.")

@@ -8,7 +8,7 @@ from functools import partial
 
 from logship.app import discoveries, managed
 from logship.config.settings import Settings
-from logship.connections import elasticsearch
+from logship.connections import elasticsearch, forward
 from logship.doctor import docker, files, machine, sinks, state
 from logship.doctor.finding import Check, Finding
 from logship.doctor.recovered import recovered
@@ -54,6 +54,8 @@ def checks(settings: Settings) -> list[Check]:
     ]
     if settings.elasticsearch.named:
         found.append(Check("elasticsearch", partial(sinks.elasticsearch, partial(elasticsearch, settings))))
+    if settings.forward.host:
+        found.append(Check("forward", partial(sinks.forward, partial(forward, settings))))
     if settings.file_sink.path:
         found.append(Check("file sink", partial(sinks.file_sink, settings.file_sink.path)))
     return found

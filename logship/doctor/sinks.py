@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from logship.delivery.sink import SinkUnavailable
 from logship.doctor.finding import Finding
 from logship.elastic.client import Client
 from logship.elastic.server import ask
 from logship.errors import LogshipError
+
+if TYPE_CHECKING:
+    from logship.delivery.sinks.forward import ForwardSink
 
 _STREAMS = "logs-dify.*-*"
 _PRIVILEGES = ("create_doc", "auto_configure")
@@ -50,6 +55,23 @@ def _lacking(client: Client) -> list[str]:
     body = answer.json() if answer.status == 200 else None
     found = body.get("index", {}).get(_STREAMS, {}) if isinstance(body, dict) else {}
     return [name for name in _PRIVILEGES if found.get(name) is False]
+
+
+def forward(connect: Callable[[], ForwardSink]) -> Iterator[Finding]:
+    """Connect to Fluentd or Fluent Bit, and prove the shared key where there is one."""
+    try:
+        sink = connect()
+    except LogshipError as error:
+        yield Finding("problem", "forward", str(error), error.hint)
+        return
+    try:
+        sink.greet()
+    except SinkUnavailable as error:
+        yield Finding("problem", "forward", str(error), "is it running, and its in_forward listening there?")
+    else:
+        yield Finding("ok", "forward", "takes connections")
+    finally:
+        sink.close()
 
 
 def file_sink(path: Path) -> Iterator[Finding]:

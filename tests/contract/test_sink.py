@@ -1,5 +1,6 @@
 """What every sink promises, held against each of them."""
 
+import contextlib
 import io
 import os
 from collections import Counter
@@ -7,6 +8,7 @@ from collections import Counter
 import orjson
 import pytest
 from contract.batches import document, stored
+from contract.receiver import receiving
 from contract.scripted import ScriptedSink
 
 from logship.delivery.bulk import documents
@@ -14,6 +16,7 @@ from logship.delivery.sink import SinkUnavailable
 from logship.delivery.sinks.console import ConsoleSink
 from logship.delivery.sinks.elastic import ElasticsearchSink
 from logship.delivery.sinks.file import FileSink
+from logship.delivery.sinks.forward import ForwardSink
 from logship.elastic.client import connect
 from logship.model import Receipt
 
@@ -83,14 +86,42 @@ class Elastic:
         return [hit["_source"] for hit in answer["hits"]["hits"]] if "hits" in answer else []
 
 
-@pytest.fixture(params=["memory", "file", "elastic"])
+class Forward:
+    """A receiver of the forward protocol, with what stands behind it."""
+
+    def __init__(self, server, folder):
+        self.server = server
+        self.state = folder / "forward.json"
+        self.open = contextlib.ExitStack()
+
+    def sink(self):
+        """Make a sink, as after a restart."""
+        made = ForwardSink(*self.server.server_address, state=self.state)
+        return self.open.enter_context(contextlib.closing(made))
+
+    def broken(self):
+        """Make a sink that cannot reach the place."""
+        return ForwardSink("127.0.0.1", 1, state=self.state)
+
+    def contents(self):
+        """Return the documents that are there."""
+        return list(self.server.records.values())
+
+
+@pytest.fixture(params=["memory", "file", "forward", "elastic"])
 def place(request, tmp_path):
     """Give each place that documents can be sent to."""
     if request.param == "memory":
-        return Memory()
-    if request.param == "file":
-        return File(tmp_path)
-    return Elastic(request.getfixturevalue("elasticsearch"), request.getfixturevalue("namespace"))
+        yield Memory()
+    elif request.param == "file":
+        yield File(tmp_path)
+    elif request.param == "forward":
+        with receiving() as server:
+            forward = Forward(server, tmp_path)
+            with forward.open:
+                yield forward
+    else:
+        yield Elastic(request.getfixturevalue("elasticsearch"), request.getfixturevalue("namespace"))
 
 
 def multiset(found):
