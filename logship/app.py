@@ -9,6 +9,7 @@ import secrets
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -25,6 +26,7 @@ from logship.ledger.first_starts import FirstStarts
 from logship.ledger.gaps import Gaps
 from logship.ledger.ledger import Ledger
 from logship.ledger.recovery import open_whole
+from logship.ledger.unpaired import Unpaired
 from logship.lines.join import Joiner, Starts, compile_starts
 from logship.model import FileRef
 from logship.pipeline.columns import Enrich
@@ -34,6 +36,7 @@ from logship.pipeline.enrichment.origin import constants, with_version
 from logship.pipeline.enrichment.user_agent import UserAgents
 from logship.pipeline.redaction import Redactor
 from logship.pipeline.spec import Pipelines, PipelineSpec
+from logship.pipeline.twins import Twins, once
 from logship.report import Reporter
 from logship.rotation.managed import Managed
 from logship.rotation.rotator import LEAST, Policy, Rotator
@@ -66,7 +69,9 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
         options = settings.ingest
         bell = threading.Event()
         watcher = Watcher(bell)
+        unpaired = Unpaired(ledger)
         bind = Binder(settings, pipelines, redactor)
+        twins = [] if paths else _twins(settings, sources, unpaired)
         tailer = Tailer(
             ledger,
             lambda: (found for source in sources for found in source()),
@@ -81,7 +86,13 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
         )
         budget = Budget(ledger, max_size=settings.state.max_size, min_free=settings.state.min_free)
         ingest = Ingest(
-            ledger, tailer, bind, quiet=options.quiet_seconds, scan_every=options.scan_seconds, room=budget.room
+            ledger,
+            tailer,
+            once(bind, twins),
+            quiet=options.quiet_seconds,
+            scan_every=options.scan_seconds,
+            room=budget.room,
+            unpaired=unpaired,
         )
         return Agent(
             ledger,
@@ -97,6 +108,18 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
     except BaseException:
         ledger.close()
         raise
+
+
+def _twins(settings: Settings, sources: Sequence[Discovery], unpaired: Unpaired) -> list[Twins]:
+    """Return what is in LOG_FILE, or in a file as it, and in the output of containers too."""
+    log_file = settings.log_file
+    found = [(one.copy_of, configured.named(one.path)) for one in settings.files if one.copy_of]
+    if log_file.path and log_file.copy_of != []:
+        services = [log_file.service] if log_file.copy_of is None else log_file.copy_of
+        found.append((services, configured.rotated(log_file.path)))
+    key = _installation_key(settings.state_dir) if found else b""
+    outputs = partial(configured.has_output, sources)
+    return [Twins(services, paths, key=key, unpaired=unpaired, outputs=outputs) for services, paths in found]
 
 
 def _reporter(settings: Settings, ledger: Ledger) -> Reporter | None:
@@ -208,6 +231,8 @@ def discoveries(
                 raise ConfigError(why, CONTAINERS_HINT)
             if isinstance(error, PermissionError):
                 structlog.get_logger().warning("containers are not read", reason=why)
+    if log_file.path:  # before a glob that finds it too
+        found.append(configured.log_file(log_file.path, service=log_file.service, zone=log_file.zone))
     found += [
         configured.files(
             one.path,
@@ -221,8 +246,6 @@ def discoveries(
         )
         for one in settings.files
     ]
-    if log_file.path:
-        found.append(configured.log_file(log_file.path, service=log_file.service, zone=log_file.zone))
     if not found:
         raise ConfigError(
             f"nothing to read: {why}; no files and no LOG_FILE",

@@ -17,12 +17,14 @@ import structlog
 
 from logship.errors import LedgerDamaged, LedgerError
 from logship.ledger.ledger import Ledger
+from logship.ledger.unpaired import Unpaired
 from logship.lines.envelope import cut, unwrap, unwrap_some
 from logship.lines.join import Joiner, together
 from logship.lines.rows import keep_only, pick, skip
 from logship.model import Batch, Chunk, Events, FileRef, Lines, Progress
 from logship.pipeline.encoder import Encoder
 from logship.pipeline.taken import Taken
+from logship.pipeline.twins import Once
 from logship.sources.tailer import Tailer
 
 log = structlog.get_logger()
@@ -54,7 +56,7 @@ class _File:
     """One generation that is being read."""
 
     ref: FileRef
-    encoder: Encoder
+    encoder: Encoder | Once
     joiner: Joiner
     #: Logical offset just after the last byte read.
     read: int
@@ -109,12 +111,13 @@ class Ingest:
         self,
         ledger: Ledger,
         tailer: Tailer,
-        bind: Callable[[FileRef], tuple[Encoder, Joiner]],
+        bind: Callable[[FileRef], tuple[Encoder | Once, Joiner]],
         *,
         quiet: float = 1.0,
         scan_every: float = 1.0,
         batch_bytes: int = 2 << 20,
         room: Callable[[], bool] = lambda: True,
+        unpaired: Unpaired | None = None,
     ) -> None:
         self._ledger = ledger
         self._tailer = tailer
@@ -123,6 +126,7 @@ class Ingest:
         self._scan_every = scan_every
         self._batch_bytes = batch_bytes
         self._room = room
+        self._unpaired = unpaired
         #: Says, after a pause, whether to try a commit again that the disk did not take.
         self._again: Callable[[LedgerError], bool] = lambda error: False  # noqa: ARG005
         self._next_scan = self._next_release = -math.inf
@@ -353,13 +357,16 @@ class Ingest:
         progress = [self._progress(self._files[number], count) for number, count in counts.items()]
         while True:
             try:
-                self._ledger.commit(batches, progress, redacted=self._redacted)
+                beside = self._unpaired.write if self._unpaired else None
+                self._ledger.commit(batches, progress, redacted=self._redacted, beside=beside)
                 break
             except LedgerDamaged:
                 raise
             except LedgerError as error:
                 if not self._again(error):
                     raise
+        if self._unpaired:
+            self._unpaired.written()
         self._redacted = {}
         self._tailer.committed(progress)
 

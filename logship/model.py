@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Envelope = Literal["plain", "docker", "cri"]
+#: Among the rules that events are dropped by: another copy of the event was delivered (pipeline/twins.py).
+COPY = "copy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from logship import __version__
 from logship.ledger.files import FileRow, file_key, insert_file
 from logship.ledger.ledger import Ledger
 from logship.ledger.status import SinkStatus, Status, status
-from logship.model import Batch, Progress, Source
+from logship.model import COPY, Batch, Progress, Source
 
 Json = dict[str, Any]
 
@@ -145,7 +145,8 @@ def _totals(found: Status) -> dict[str, dict[str, int]]:
         "lines": sum(file.lines for file in files),
         "events": sum(file.events for file in files),
         "unparsed": sum(file.unparsed for file in files),
-        "dropped": sum(sum(file.dropped.values()) for file in files),
+        "dropped": sum(sum(file.dropped.values()) - file.dropped.get(COPY, 0) for file in files),
+        "copies": sum(file.dropped.get(COPY, 0) for file in files),
         "read_bytes": sum(file.read for file in files),
         "redacted": sum(found.redacted.values()),
         "gaps": found.gaps,

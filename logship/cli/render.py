@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 import orjson
 
+from logship.model import COPY
+
 if TYPE_CHECKING:
     from logship.config import Effective
     from logship.ledger.rejects import RejectedRow
@@ -144,13 +146,14 @@ def status(found: Status) -> None:
 def _tables(found: Status) -> None:
     table(
         "files",
-        ["service", "file", "state", "read", "position", "lag", "behind", "events", "dropped"],
+        ["service", "file", "state", "read", "position", "lag", "behind", "events", "dropped", "copy"],
         [
             (one.service, _file(one.path), one.state, _bytes(one.read), _bytes(one.position), _bytes(one.lag_bytes),
-             f"{one.lag_seconds:.0f} s", one.events, sum(one.dropped.values()))
+             f"{one.lag_seconds:.0f} s", one.events,
+             sum(one.dropped.values()) - one.dropped.get(COPY, 0), one.dropped.get(COPY, 0))
             for one in found.files
         ],
-        numbers=range(3, 9),
+        numbers=range(3, 10),
         wide=1,
     )  # fmt: skip
     click.echo()
@@ -190,7 +193,7 @@ def _sums(found: Status) -> None:
     read = sum(one.bytes_documents + one.bytes_dropped + one.bytes_skipped + one.bytes_pending for one in found.files)
     parts = {
         "in documents": sum(one.bytes_documents for one in found.files),
-        "dropped by rule": sum(one.bytes_dropped for one in found.files),
+        "dropped by rule, or a copy": sum(one.bytes_dropped for one in found.files),
         "without a line, or passed over": sum(one.bytes_skipped for one in found.files),
         "pending": sum(one.bytes_pending for one in found.files),
     }
@@ -202,7 +205,11 @@ def _sums(found: Status) -> None:
 def _remarks(found: Status) -> None:
     for service in found.services:
         for rule, count in sorted(service.dropped.items()):
-            click.echo(f"dropped: {count} events of {visible(service.service)} by rule {rule}")
+            name = visible(service.service)
+            if rule == COPY:
+                click.echo(f"copy: {count} events of {name} were in stdout and in LOG_FILE; each was delivered once")
+            else:
+                click.echo(f"dropped: {count} events of {name} by rule {rule}")
     if found.redacted:
         most = sorted(found.redacted.items(), key=lambda one: (-one[1], one[0]))
         click.echo("redacted: " + ", ".join(f"{rule} {count}" for rule, count in most))

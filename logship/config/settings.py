@@ -82,6 +82,7 @@ class FileSource(Section):
         default="auto", description="Encoding of the text; auto: UTF-8, or UTF-16 by its byte order mark."
     )
     delimiter: str = Field(default="\n", min_length=1, max_length=64, description="What ends a record.")
+    copy_of: list[str] = Field(default=[], description="Services whose output they hold too, as a LOG_FILE does.")
     rotation: Rotated = Field(default="none", description="managed: logship rotates them, as `rotation` says.")
 
     @model_validator(mode="after")
@@ -109,6 +110,7 @@ class LogFile(Section):
     date_format: str = Field(default=DIFY_DATE_FORMAT, description="LOG_DATEFORMAT: format of its time.", min_length=1)
     zone: Zone = Field(default="UTC", description="LOG_TZ: zone of its time stamps.")
     output_format: Literal["text", "json"] = Field(default="text", description="LOG_OUTPUT_FORMAT: text or json.")
+    copy_of: list[str] | None = Field(default=None, description="Services whose output it holds too; empty: service.")
     rotation: Rotated = Field(default="none", description="managed: logship rotates it (plugin_daemon never does).")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
@@ -29,6 +29,7 @@ class VariableSource(EnvSettingsSource):
                 return json.loads(value)
             except ValueError:
                 return value
-        if field is not None and getattr(field.annotation, "__origin__", None) is list:
+        kind = field.annotation if field is not None else None
+        if any(get_origin(one) is list for one in (kind, *get_args(kind))):  # or None
             return [part.strip() for part in value.split(",") if part.strip()]
         return value

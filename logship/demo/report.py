@@ -59,7 +59,7 @@ def accounting(books: Status, written: Mapping[str, int], found: Mapping[str, in
         click.echo(f"{service:<14} {count:>6} events written {found[service]:>6} found   {mark}")
     outcomes = {
         "in documents": sum(one.bytes_documents for one in books.files),
-        "dropped by rule": sum(one.bytes_dropped for one in books.files),
+        "dropped by rule, or a copy": sum(one.bytes_dropped for one in books.files),
         "without a line": sum(one.bytes_skipped for one in books.files),
         "pending": sum(one.bytes_pending for one in books.files),
     }

@@ -12,7 +12,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -25,6 +25,7 @@ from logship.errors import LedgerDamaged, LedgerError, LedgerLocked, LedgerTooNe
 from logship.ledger.files import FileRow, file_key, insert_file, printable, read_files, signed
 from logship.ledger.marks import mark
 from logship.ledger.owner import refuse_foreign
+from logship.ledger.redacted import count_redacted
 from logship.ledger.schema import SCHEMA, UPGRADES, VERSION
 from logship.model import Batch, Progress, Rejected, Source, StoredBatch
 
@@ -98,7 +99,8 @@ class Ledger:
                     raise _explained(f"cannot write {self.directory / 'ledger.db'}", error) from error
                 raise
 
-    def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """Return what a question finds; raises LedgerError when it cannot be read."""
         with self._guard:
             try:
                 return self.connection.execute(sql, parameters).fetchall()
@@ -153,18 +155,23 @@ class Ledger:
 
     def file_of(self, document_id: str) -> int:
         """Return the id of the file that a document came from; 0 when it is not known any more."""
-        rows = self._rows("SELECT id FROM file WHERE key = ?", (document_id.rpartition("-")[0],))
+        rows = self.rows("SELECT id FROM file WHERE key = ?", (document_id.rpartition("-")[0],))
         return int(rows[0][0]) if rows else 0  # type: ignore[call-overload]  # the column is INTEGER
 
     # documents
 
     def commit(
-        self, batches: Sequence[Batch], progress: Sequence[Progress], *, redacted: Mapping[str, int] | None = None
+        self,
+        batches: Sequence[Batch],
+        progress: Sequence[Progress],
+        *,
+        redacted: Mapping[str, int] | None = None,
+        beside: Callable[[sqlite3.Connection], None] | None = None,
     ) -> list[int]:
         """
         Make documents, positions and one leaf a batch durable, or none of them; return the sequence numbers.
 
-        `redacted` counts the secrets taken out of the documents, by rule.
+        `redacted` counts the secrets taken out of the documents, by rule; `beside` writes what belongs to them.
         """
         packed = [igzip.compress(batch.body, 1, mtime=0) for batch in batches]
         now = _now()
@@ -175,7 +182,9 @@ class Ledger:
             for step in progress:
                 _advance(connection, step, now)
             if redacted:
-                _count_redacted(connection, redacted)
+                count_redacted(connection, redacted)
+            if beside is not None:
+                beside(connection)
         return numbers
 
     def append(self, connection: sqlite3.Connection, batch: Batch) -> int:
@@ -196,7 +205,7 @@ class Ledger:
 
     def after(self, seq: int, *, limit: int = 1) -> list[StoredBatch]:
         """Return the next batches after a sequence number, oldest first."""
-        rows = self._rows(f"SELECT {_BATCH} FROM batch WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))  # noqa: S608  # a constant
+        rows = self.rows(f"SELECT {_BATCH} FROM batch WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))  # noqa: S608  # a constant
         return [_stored(row) for row in rows]  # type: ignore[arg-type]  # the columns' types
 
     def settle(
@@ -239,7 +248,7 @@ class Ledger:
 
     def waiting(self, name: str) -> int:
         """Return how many documents have no outcome yet at a follower."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT coalesce(sum(count), 0) FROM batch WHERE seq > (SELECT seq FROM cursor WHERE name = ?)", (name,)
         )
         return int(str(rows[0][0]))
@@ -247,13 +256,13 @@ class Ledger:
     def pages(self) -> tuple[int, int, int]:
         """Return the size of a page in bytes, how many the ledger uses, and how many are free inside it."""
         (size,), (count,), (free,) = (
-            self._rows(f"PRAGMA {name}")[0] for name in ("page_size", "page_count", "freelist_count")
+            self.rows(f"PRAGMA {name}")[0] for name in ("page_size", "page_count", "freelist_count")
         )
         return int(str(size)), int(str(count)) - int(str(free)), int(str(free))
 
     def sealed_bytes(self) -> int:
         """Return the size of all segments."""
-        return int(str(self._rows("SELECT coalesce(sum(size), 0) FROM segment")[0][0]))
+        return int(str(self.rows("SELECT coalesce(sum(size), 0) FROM segment")[0][0]))
 
     def prune(self, *, archive: bool) -> int:
         """Delete the batches that every cursor has passed and that are sealed, where sealing is on; return how many."""
@@ -353,21 +362,6 @@ def _advance(connection: sqlite3.Connection, step: Progress, now: str) -> None:
             orjson.dumps(dropped).decode(), step.file,
         ),
     )  # fmt: skip
-
-
-def redacted_so_far(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return how many secrets were taken out since the ledger began, by rule."""
-    row = connection.execute("SELECT value FROM meta WHERE name = 'redacted'").fetchone()
-    counts: dict[str, int] = orjson.loads(row[0]) if row else {}
-    return counts
-
-
-def _count_redacted(connection: sqlite3.Connection, redacted: Mapping[str, int]) -> None:
-    counts = redacted_so_far(connection)
-    for rule, count in redacted.items():
-        counts[rule] = counts.get(rule, 0) + count
-    value = orjson.dumps(counts, option=orjson.OPT_SORT_KEYS).decode()
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('redacted', ?)", (value,))
 
 
 def _count(

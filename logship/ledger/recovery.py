@@ -25,7 +25,8 @@ from logship.store.sealed import Sealed, sync_directory
 
 #: Larger ledgers are checked without their documents, which have checksums of their own.
 _WHOLE = 256 << 20
-_SMALL_TABLES = ("meta", "file", "cursor", "outcome", "rejected", "leaf", "segment", "gap", "compressed", "spent")
+_SMALL_TABLES = ("meta", "file", "cursor", "outcome", "rejected", "leaf", "segment", "gap", "compressed", "spent",
+                 "unpaired")
 
 Describe = Callable[[Path, list[Path]], list[Sealed]]
 log = structlog.get_logger()

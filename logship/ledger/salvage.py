@@ -31,6 +31,7 @@ _TABLES = (
     ("rejected", "number"),
     ("leaf", "number"),
     ("batch", "seq"),
+    ("unpaired", "key"),
 )
 _EPOCH = "1970-01-01T00:00:00.000Z"
 #: Farthest jump over rows that cannot be read.
@@ -194,6 +195,7 @@ def _keep_places(target: sqlite3.Connection, pending: Counter[int]) -> None:
 
 def _read_again(target: sqlite3.Connection, pending: Counter[int]) -> None:
     """Set the files that are followed back to their starts; what waits for delivery is counted as made already."""
+    target.execute("DELETE FROM unpaired")  # both copies are read again
     for file, base in target.execute("SELECT id, base FROM file WHERE state = 'open'").fetchall():
         start = max(base, 0)
         target.execute(

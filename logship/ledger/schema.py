@@ -1,6 +1,6 @@
 """The tables of `ledger.db`, and how an older ledger becomes a newer one."""
 
-VERSION = 2
+VERSION = 3
 
 #: What came with format 2: gaps, compressed files, rows that are let go.
 _SINCE_2 = """
@@ -32,6 +32,15 @@ CREATE TABLE spent (
 ) WITHOUT ROWID;
 
 CREATE INDEX file_ended ON file (id) WHERE state = 'ended';
+"""
+
+#: What came with format 3: events that Dify writes twice.
+_SINCE_3 = """
+-- Events of which one of two copies was read so far (unpaired.py).
+CREATE TABLE unpaired (
+    key TEXT PRIMARY KEY,                 -- the event's second, and a digest made with the installation's key
+    ahead INTEGER NOT NULL                -- how often stdout had it more than LOG_FILE; below 0: less
+) WITHOUT ROWID;
 """
 
 SCHEMA = (
@@ -134,7 +143,8 @@ CREATE TABLE segment (
 );
 """
     + _SINCE_2
+    + _SINCE_3
 )
 
 #: What brings a ledger from a format to the next one.
-UPGRADES = {1: _SINCE_2}
+UPGRADES = {1: _SINCE_2, 2: _SINCE_3}

@@ -19,7 +19,8 @@ from typing import Any
 import orjson
 
 from logship.ledger.first_starts import PassedOver, passed_over
-from logship.ledger.ledger import Ledger, redacted_so_far
+from logship.ledger.ledger import Ledger
+from logship.ledger.redacted import redacted_so_far
 from logship.ledger.rotations import RotationStatus, rotation_status
 
 _NEWEST_GAPS = 20

@@ -12,7 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
 from logship.errors import PipelineError
-from logship.model import Source
+from logship.model import COPY, Source
 from logship.pipeline.columns import TYPES
 
 
@@ -202,6 +202,8 @@ def read_spec(path: Path, *, samples: bool = True, trusted: bool = False) -> Pip
         names = [form.name for form in spec.formats]
         if unknown := [name for name in rule.formats if name not in names]:
             raise PipelineError(f"{path}: drop.{rule.name}.format: no formats named {', '.join(unknown)}")
+        if rule.name == COPY:
+            raise PipelineError(f"{path}: drop.{rule.name}: the name is taken: what Dify writes twice is counted by it")
         if not rule.match and not rule.where:
             raise PipelineError(f"{path}: drop.{rule.name}: needs match or where, else it drops everything")
     return spec

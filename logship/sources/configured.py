@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -55,7 +55,7 @@ def files(
     """Find the files of one entry of `files`; with an encoding or delimiter of its own they are plain text."""
     special = encoding not in ("auto", "utf-8") or delimiter != "\n"
     return PathPatterns(
-        [_absolute(path)],
+        named(path),
         [*exclude, *_COMPRESSED],
         service=service,
         envelope="plain" if special and envelope == "auto" else _known(envelope),
@@ -68,9 +68,26 @@ def files(
 
 def log_file(path: Path, *, service: str, zone: str) -> PathPatterns:
     """Find the file that Dify writes, and its rotations."""
+    return PathPatterns(
+        rotated(path), _COMPRESSED, service=service, envelope="plain", zone=zone, encoding="utf-8"
+    )
+
+
+def named(path: str) -> list[str]:
+    """Return the patterns of one entry of `files`."""
+    return [_absolute(path)]
+
+
+def rotated(path: Path) -> list[str]:
+    """Return the patterns of the file that Dify writes, and of its rotations."""
     name = _absolute(path)
-    patterns = [name, f"{name}.*"]
-    return PathPatterns(patterns, _COMPRESSED, service=service, envelope="plain", zone=zone, encoding="utf-8")
+    return [name, f"{name}.*"]
+
+
+def has_output(sources: Sequence[Discovery], services: Collection[str]) -> bool:
+    """Return whether the output of a container of one of these services is read."""
+    files = (file.source for source in sources for file in source())
+    return any(file.envelope != "plain" and file.service in services for file in files)
 
 
 def _absolute(path: str | Path) -> str:

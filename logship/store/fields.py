@@ -71,7 +71,7 @@ _KINDS = {
     "http.response.body.bytes gen_ai.usage.input_tokens gen_ai.usage.output_tokens file.size source.as.number "
     "log.original_length log.nul_bytes log.syslog.priority dify.task.retry_seconds dify.worker.pid "
     "dify.nginx.connection dify.db.rows logship.chain.index logship.delivered logship.duplicate logship.rejected "
-    "logship.pending logship.lag_seconds logship.lines logship.events logship.unparsed logship.dropped "
+    "logship.pending logship.lag_seconds logship.lines logship.events logship.unparsed logship.dropped logship.copies "
     "logship.redacted logship.gaps logship.lost_bytes logship.read_bytes logship.lag_bytes logship.state_bytes "
     "logship.gap.first logship.gap.behind logship.gap.bytes logship.gap.documents",
     Kind.DOUBLE: "event.risk_score event.risk_score_norm host.cpu.usage",

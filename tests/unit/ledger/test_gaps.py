@@ -83,7 +83,8 @@ def test_a_ledger_of_format_1_gets_the_tables_of_the_present_one(tmp_path):
     Ledger.open(tmp_path).close()
     with sqlite3.connect(tmp_path / "ledger.db") as connection:
         connection.executescript(
-            "DROP TABLE gap; DROP TABLE compressed; DROP TABLE spent; DROP INDEX file_ended; PRAGMA user_version = 1;"
+            "DROP TABLE unpaired; DROP TABLE gap; DROP TABLE compressed; DROP TABLE spent; DROP INDEX file_ended; "
+            "PRAGMA user_version = 1;"
         )
     connection.close()
     with pytest.raises(LedgerError) as refused:

@@ -187,6 +187,7 @@ def test_variables_switch_rules():
     [
         ("{name: x, format: acces, match: a}", "drop.x.format: no formats named acces"),
         ("{name: x}", "drop.x: needs match or where"),
+        ("{name: copy, match: a}", "drop.copy: the name is taken"),
         ("{name: x, match: '('}", "not a regular expression"),
         ("{name: x, where: {url.path: '['}}", "not a regular expression"),
     ],
