@@ -129,7 +129,7 @@ class Ingest:
         self._unpaired = unpaired
         #: Says, after a pause, whether to try a commit again that the disk did not take.
         self._again: Callable[[LedgerError], bool] = lambda error: False  # noqa: ARG005
-        self._next_scan = self._next_release = -math.inf
+        self._next_scan = self._next_release = self._scanned = -math.inf
         self._files: dict[int, _File] = {}
         #: Files with an event that may still go on.
         self._waiting: set[int] = set()
@@ -182,6 +182,7 @@ class Ingest:
         if scan or now >= self._next_scan:
             begin = time.process_time()
             self._tailer.scan(now)
+            self._scanned = now
             # Few files are looked at often, many as rarely as `scan_every` allows.
             cost = time.process_time() - begin
             self._next_scan = now + min(self._scan_every, max(_SOONEST, cost * 100))
@@ -198,8 +199,11 @@ class Ingest:
                 taken += chunk.span
         for number in counts:
             self._add_short(self._files[number], datasets, counts)
-        before = math.inf if flush and not taken else now - self._quiet
+        # What was quiet when the files were looked at last: what goes on since then was not seen.
+        before = math.inf if flush and not taken else self._scanned - self._quiet
         for number in list(self._waiting):
+            if self._tailer.has_more(number):
+                continue
             file = self._files[number]
             # An event of a file that is gone cannot go on, and cannot be read again after a stop.
             complete = self._stopping and self._tailer.given(number)

@@ -121,6 +121,10 @@ class Archives:
                 self._end_if_done(archive)
         return chunks
 
+    def has_more(self, file_id: int) -> bool:
+        """Tell whether one of the files is still to be read to its end."""
+        return any(archive.ref.id == file_id for archive in self.ready)
+
     def committed(self, progress: Iterable[Progress]) -> None:
         """Note what is in the ledger; files that were given whole and are accounted for end."""
         if not self._reading:

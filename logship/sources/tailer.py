@@ -132,6 +132,11 @@ class Tailer:
         known = self._files.registered.get(file_id)
         return known is None or known.finished
 
+    def has_more(self, file_id: int) -> bool:
+        """Tell whether a file has something that was seen and is still to be read."""
+        known = self._files.registered.get(file_id)
+        return known in self._files.ready if known is not None else self._archives.has_more(file_id)
+
     @property
     def leaving(self) -> bool:
         """Tell whether files that nobody can find any more have something to read."""

@@ -154,3 +154,19 @@ def test_case_101_two_files_of_one_pipeline_are_never_mixed(site):
     found = sorted(trace(document.body) for document in site.documents())
     expected = ["\n".join([f"failed {name}", *(f"  {name} line {number}" for number in range(1, 4))]) for name in "ab"]
     assert expected == found
+
+
+def test_an_event_goes_on_where_more_of_its_file_waits_to_be_read(site):
+    """However long other files take in between, an event is not cut while its next line lies in the file unread."""
+    frames = "".join(f'  File "/app/api/module_{number}.py", line {number}, in call\n' for number in range(1500))
+    event = ERROR.format("failed") + f"Traceback (most recent call last):\n{frames}ValueError: boom\n"
+    for name in range(40):
+        site.write(f"{name}.log", event * 3)
+    with site.agent(api(site)) as agent:
+        for _ in range(20):
+            site.now += 5.0
+            agent.step()
+        agent.settle()
+    found = [document.body["error"]["message"] for document in site.documents()]
+    assert ["boom"] * 120 == found
+    site.check_books()
