@@ -23,6 +23,7 @@ from logship.errors import AccountingError, DeliveryError, LedgerDamaged, Logshi
 from logship.ingest import Ingest
 from logship.ledger import rejects
 from logship.ledger.ledger import Ledger
+from logship.ledger.oldest import DropOldest
 from logship.ledger.retire import retire
 from logship.ledger.status import status
 from logship.model import StoredBatch
@@ -54,6 +55,7 @@ class Agent:
         *,
         bell: threading.Event,
         reporter: Reporter | None = None,
+        relief: DropOldest | None = None,
         drain_seconds: float = 5.0,
     ) -> None:
         self.ledger = ledger
@@ -64,6 +66,7 @@ class Agent:
         self._archiver = archiver
         self._bell = bell
         self._reporter = reporter
+        self._relief = relief
         #: Seconds in which a stop delivers what waits.
         self._drain_seconds = drain_seconds
         self._fault: BaseException | None = None
@@ -231,6 +234,8 @@ class Agent:
                 if self._reporter:
                     self._reporter.step()
                 self.ledger.prune(archive=archive)
+                if self._relief:
+                    self._relief.step()
                 retire(self.ledger)
             except LedgerDamaged:
                 raise

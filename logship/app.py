@@ -18,13 +18,14 @@ from logship.agent import Agent
 from logship.config.settings import Settings
 from logship.connections import elasticsearch, forward, retention
 from logship.data import data_path
-from logship.delivery.sink import Sink
+from logship.delivery.sink import Sink, under_way
 from logship.errors import ConfigError
 from logship.ingest import Ingest
 from logship.ledger.budget import Budget
 from logship.ledger.first_starts import FirstStarts
 from logship.ledger.gaps import Gaps
 from logship.ledger.ledger import Ledger
+from logship.ledger.oldest import DropOldest
 from logship.ledger.recovery import open_whole
 from logship.ledger.unpaired import Unpaired
 from logship.lines.join import Joiner, Starts, compile_starts
@@ -71,6 +72,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
         watcher = Watcher(bell)
         unpaired = Unpaired(ledger)
         bind = Binder(settings, pipelines, redactor)
+        gaps = Gaps(ledger, bind.constants, settings.namespace)
         twins = [] if paths else _twins(settings, sources, unpaired)
         tailer = Tailer(
             ledger,
@@ -81,10 +83,11 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
             watcher=watcher,
             directories=lambda: {directory for source in sources for directory in source.directories()},
             rotator=Rotator(ledger, None if paths else managed(settings)),
-            gaps=Gaps(ledger, bind.constants, settings.namespace),
+            gaps=gaps,
             starts=FirstStarts(ledger, [one.path for one in settings.files if one.start == "end" and not paths]),
         )
         budget = Budget(ledger, max_size=settings.state.max_size, min_free=settings.state.min_free)
+        sinks, archiver = _sinks(settings, ledger), _archiver(settings, ledger, budget)
         ingest = Ingest(
             ledger,
             tailer,
@@ -99,9 +102,19 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
             tailer,
             ingest,
             watcher,
-            _sinks(settings, ledger),
-            _archiver(settings, ledger),
+            sinks,
+            archiver,
             bell=bell,
+            relief=DropOldest(
+                ledger,
+                gaps,
+                budget,
+                under_way=under_way(sinks),
+                # A disk on which nothing can be sealed must not keep the oldest for ever.
+                sealed_only=lambda: archiver is not None and not archiver.resting,
+            )
+            if settings.state.when_full == "drop_oldest"
+            else None,
             reporter=_reporter(settings, ledger),
             drain_seconds=settings.shutdown.drain_seconds,
         )
@@ -324,15 +337,17 @@ def _sinks(settings: Settings, ledger: Ledger) -> list[Sink]:
 
 
 
-def _archiver(settings: Settings, ledger: Ledger) -> Archiver | None:
+def _archiver(settings: Settings, ledger: Ledger, budget: Budget) -> Archiver | None:
     store = settings.store
     if not store.enabled:
         return None
+    limits = [size for size in (store.retention_size, settings.state.max_size // 2) if size]
     return Archiver(
         settings.state_dir,
         ledger,
         max_bytes=store.seal_bytes,
         max_age=store.seal_seconds,
         keep_age=timedelta(days=store.retention_days) if store.retention_days else None,
-        keep_bytes=store.retention_size or None,
+        keep_bytes=min(limits, default=None),
+        hurry=lambda: bool(budget.reason),
     )

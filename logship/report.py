@@ -62,7 +62,7 @@ class Reporter:
     def step(self, now: datetime | None = None) -> bool:
         """Report if it is time to; returns whether it was."""
         now = now or datetime.now(UTC)
-        if (now - self._last).total_seconds() < self._every:
+        if 0 <= (now - self._last).total_seconds() < self._every:  # below 0: the clock was set back
             return False
         self._last = now
         found = status(self._ledger.directory, now=now)
@@ -90,7 +90,7 @@ class Reporter:
         counts = {**counts, "sink": sink.name, "pending": sink.pending, "lag_seconds": behind}
         words = (
             f"{sink.name}: {counts['delivered']} delivered, {counts['duplicate']} duplicate, "
-            f"{counts['rejected']} rejected, {sink.pending} pending, {behind} s behind"
+            f"{counts['rejected']} rejected, {counts['dropped']} dropped, {sink.pending} pending, {behind} s behind"
         )
         return {"message": words, "logship": counts}
 
@@ -100,7 +100,7 @@ class Reporter:
             return 0
         row = self._ledger.connection.execute("SELECT seq FROM cursor WHERE name = ?", (sink.name,)).fetchone()
         waits_since = next((moment for moment, newest in self._newest if newest > row[0]), now)
-        return int((now - waits_since).total_seconds())
+        return max(int((now - waits_since).total_seconds()), 0)
 
     def _before(self) -> dict[str, dict[str, int]]:
         row = self._ledger.connection.execute("SELECT value FROM meta WHERE name = ?", (_KEPT,)).fetchone()
@@ -153,7 +153,12 @@ def _totals(found: Status) -> dict[str, dict[str, int]]:
         "lost_bytes": found.bytes_lost,
     }
     sinks = {
-        sink.name: {"delivered": sink.delivered, "duplicate": sink.duplicate, "rejected": sink.rejected}
+        sink.name: {
+            "delivered": sink.delivered,
+            "duplicate": sink.duplicate,
+            "rejected": sink.rejected,
+            "dropped": sink.dropped,
+        }
         for sink in found.sinks
     }
     return {"": agent} | sinks

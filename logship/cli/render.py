@@ -166,13 +166,13 @@ def _tables(found: Status) -> None:
     click.echo()
     table(
         "sinks",
-        ["sink", "delivered", "duplicate", "rejected", "pending", "last error"],
+        ["sink", "delivered", "duplicate", "rejected", "dropped", "pending", "last error"],
         [
-            (one.name, one.delivered, one.duplicate, one.rejected, one.pending,
+            (one.name, one.delivered, one.duplicate, one.rejected, one.dropped, one.pending,
              f"{one.last_error_at} {one.last_error}".strip() or "-")
             for one in found.sinks
         ],
-        numbers=range(1, 5),
+        numbers=range(1, 6),
     )  # fmt: skip
     click.echo()
     if found.rotation:

@@ -11,6 +11,12 @@ from pydantic_core import ErrorDetails
 from logship.config.layers import Layer
 from logship.config.options import MASK, Loc, annotation, is_secret, names_at, nearest
 
+#: Values that people may look for, and what there is instead.
+_INSTEAD: dict[Loc, str] = {
+    ("state", "when_full", "spill"): "there is no spilling, for what waits is on disk already: put state_dir on a "
+    "larger disk, or use drop_oldest with store.enabled, which drops only what segments hold",
+}
+
 
 def explain(error: ValidationError, merged: Layer) -> Iterator[str]:
     """Yield one line for each mistake."""
@@ -48,6 +54,8 @@ def _what(loc: Loc, detail: ErrorDetails) -> str:
     if kind == "value_error" and names_at(loc):
         return f"{name} {must}"
     value = detail["input"]
+    if isinstance(value, str) and (instead := _INSTEAD.get((*loc, value))):
+        return f"{name} is {value}; {must}; {instead}"
     shown = MASK if is_secret(loc) else _short(value)
     guess = ""
     if isinstance(value, str) and kind in ("literal_error", "enum"):

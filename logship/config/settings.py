@@ -254,7 +254,7 @@ class Redaction(Section):
 
 
 class State(Section):
-    """How much of the disk the state directory may take; at its end nothing more is read, and files stay open."""
+    """How much of the disk the state directory may take, and what happens at its end."""
 
     max_size: SizeOrNone = Field(
         default=ByteSize(0), description="Ledger and segments together, about; 0: as much as the disk gives."
@@ -262,6 +262,11 @@ class State(Section):
     min_free: SizeOrNone = Field(
         default=ByteSize(256 * 1024**2),
         description="Bytes of the disk that are left to others; at most 5 % of the file system count.",
+    )
+    when_full: Literal["block", "drop_oldest"] = Field(
+        default="block",
+        description="block: nothing more is read, and files stay open; drop_oldest: the oldest documents that some "
+        "sink has not taken leave the ledger, and gaps name their bytes.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 from logship.model import Receipt, StoredBatch
@@ -54,3 +55,8 @@ class Concurrent(Protocol):
     @property
     def in_flight(self) -> int:
         """Requests under way at a time, at most."""
+
+
+def under_way(sinks: Iterable[Sink]) -> dict[str, int]:
+    """Return how many batches each sink may be sending at a time, by name."""
+    return {sink.name: sink.in_flight if isinstance(sink, Concurrent) else 1 for sink in sinks}

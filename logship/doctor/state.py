@@ -68,6 +68,10 @@ def accounting(state_dir: Path) -> Iterator[Finding]:
         if sink.rejected:
             what = f"{sink.rejected} documents were refused"
             yield Finding("advice", f"sink {sink.name}", what, "`logship rejected list` tells why")
+        if sink.dropped:
+            what = f"{sink.dropped} documents were dropped at the end of the disk budget"
+            step = "`logship status` names the gaps; give state_dir a larger disk, or state.max_size more"
+            yield Finding("advice", f"sink {sink.name}", what, step)
     if books.closes:
         yield Finding("ok", "books", f"read = delivered + dropped + pending holds for {books.documents} documents")
 

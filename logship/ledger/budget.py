@@ -1,5 +1,8 @@
 """
-How much the state directory may take of the disk: at its end nothing is read any more, with all files kept open.
+How much the state directory may take of the disk.
+
+At its end nothing is read any more, with all files kept open, until there is room; `oldest` makes it where that is
+wanted.
 
 What was read is on the disk once in the ledger, and once sealed a second time in segments; space inside the ledger
 that its deleted batches left is used again before the file grows.
@@ -17,6 +20,8 @@ from logship.ledger.ledger import Ledger
 _INSIDE = 8 << 20
 #: The watermark is at most this share of the file system: a small one is not all watermark.
 _SHARE = 0.05
+#: Where documents are given up to make room, so much of the budget is left in use.
+_AIM = 0.9
 
 log = structlog.get_logger()
 
@@ -39,6 +44,14 @@ class Budget:
         elif before and not self.reason:
             log.warning("there is room again, and reading goes on")
         return not self.reason
+
+    def lacking(self) -> int:
+        """Return how many bytes must leave the ledger so that there is room for a while; 0 while there is room."""
+        if not self.room():
+            page, used, free = self._ledger.pages()
+            over = used * page + self._ledger.sealed_bytes() - int(self._max_size * _AIM) if self._max_size else 0
+            return max(over, 2 * _INSIDE - free * page, 1)
+        return 0
 
     def _measure(self) -> str:
         page, used, free = self._ledger.pages()

@@ -9,6 +9,7 @@ counted for the file that it is about.
 from __future__ import annotations
 
 import copy
+import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,8 +46,9 @@ class Gap:
     #: Logical offset just after the last byte lost; None: nobody knows how much there was, perhaps nothing.
     behind: int | None
     cause: Cause
-    #: Documents that had been made of the bytes and were dropped.
+    #: Documents that had been made of the bytes and were dropped, and what else is to be said of it.
     documents: int = 0
+    remark: str = ""
 
 
 class Gaps:
@@ -59,28 +61,32 @@ class Gaps:
 
     def record(self, gaps: Iterable[Gap]) -> int:
         """Make gaps durable, row and document in one transaction; return how many were not known before."""
+        with self._ledger.transaction() as connection:
+            return self.enter(connection, gaps)
+
+    def enter(self, connection: sqlite3.Connection, gaps: Iterable[Gap]) -> int:
+        """Do what `record` does within a transaction that is under way."""
         moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         rows: list[bytes] = []
         files: dict[int, int] = {}
-        with self._ledger.transaction() as connection:
-            for gap in gaps:
-                file = connection.execute(
-                    "SELECT key, path, source, device, inode FROM file WHERE id = ?", (gap.file,)
-                ).fetchone()
-                new = file and connection.execute(
-                    "INSERT OR IGNORE INTO gap (file, path, first, behind, cause, documents, at) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (gap.file, file[1], gap.first, gap.behind, gap.cause, gap.documents, moment),
-                )
-                if new and new.rowcount:
-                    rows += self._document(gap, moment, *file)
-                    files[gap.file] = files.get(gap.file, 0) + 1
-            if rows:
-                count = len(rows) // 2
-                self._ledger.append(connection, Batch(DATASET, b"".join(rows), count, moment, moment, files))
-                connection.executemany(
-                    "UPDATE file SET events = events + ? WHERE id = ?", [(made, file) for file, made in files.items()]
-                )
+        for gap in gaps:
+            file = connection.execute(
+                "SELECT key, path, source, device, inode FROM file WHERE id = ?", (gap.file,)
+            ).fetchone()
+            new = file and connection.execute(
+                "INSERT OR IGNORE INTO gap (file, path, first, behind, cause, documents, at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (gap.file, file[1], gap.first, gap.behind, gap.cause, gap.documents, moment),
+            )
+            if new and new.rowcount:
+                rows += self._document(gap, moment, *file)
+                files[gap.file] = files.get(gap.file, 0) + 1
+        if rows:
+            count = len(rows) // 2
+            self._ledger.append(connection, Batch(DATASET, b"".join(rows), count, moment, moment, files))
+            connection.executemany(
+                "UPDATE file SET events = events + ? WHERE id = ?", [(made, file) for file, made in files.items()]
+            )
         return len(rows) // 2
 
     def _document(
@@ -105,7 +111,7 @@ class Gaps:
                 "action": f"log-{gap.cause}",
                 "type": ["error"],
                 "outcome": "unknown" if lost is None else "failure",
-                "reason": _REASONS[gap.cause],
+                "reason": _reason(gap),
             },
             "log": {
                 "level": "warning",
@@ -120,5 +126,9 @@ class Gaps:
 
 def _sentence(gap: Gap, path: str, lost: int | None) -> str:
     if lost is None:
-        return f"bytes from {gap.first:,} on, if there were any, are lost of {path}: {_REASONS[gap.cause]}"
-    return f"bytes {gap.first:,} to {gap.behind:,} ({lost:,}) are lost of {path}: {_REASONS[gap.cause]}"
+        return f"bytes from {gap.first:,} on, if there were any, are lost of {path}: {_reason(gap)}"
+    return f"bytes {gap.first:,} to {gap.behind:,} ({lost:,}) are lost of {path}: {_reason(gap)}"
+
+
+def _reason(gap: Gap) -> str:
+    return f"{_REASONS[gap.cause]}; {gap.remark}" if gap.remark else _REASONS[gap.cause]

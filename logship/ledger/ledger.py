@@ -246,6 +246,20 @@ class Ledger:
                 "UPDATE cursor SET last_error = ?, last_error_at = ? WHERE name = ?", (error, _now(), name)
             )
 
+    def next_of(self, file_id: int, seq: int, *, without: tuple[str, str]) -> int:
+        """Return the first batch from a sequence number on, not of two datasets, with documents of a file; 0: none."""
+        rows = self.rows(
+            "SELECT seq FROM batch, json_each(batch.files) WHERE seq >= ? AND dataset NOT IN (?, ?) "
+            "AND json_each.key = ? ORDER BY seq LIMIT 1",
+            (seq, *without, str(file_id)),
+        )
+        return int(str(rows[0][0])) if rows else 0
+
+    def read_so_far(self, file_id: int) -> tuple[int, int]:
+        """Return where the oldest byte of a file is that is in no document yet, and the end of what was read."""
+        ((position, read),) = self.rows("SELECT position, read FROM file WHERE id = ?", (file_id,))
+        return int(str(position)), int(str(read))
+
     def waiting(self, name: str) -> int:
         """Return how many documents have no outcome yet at a follower."""
         rows = self.rows(
@@ -373,7 +387,8 @@ def _count(
 ) -> None:
     for file in {*delivered, *duplicate, *refused}:
         connection.execute(
-            "INSERT INTO outcome VALUES (?, ?, ?, ?, ?) ON CONFLICT (cursor, file) DO UPDATE SET "
+            "INSERT INTO outcome (cursor, file, delivered, duplicate, rejected) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (cursor, file) DO UPDATE SET "
             "delivered = delivered + excluded.delivered, duplicate = duplicate + excluded.duplicate, "
             "rejected = rejected + excluded.rejected",
             (name, file, delivered.get(file, 0), duplicate.get(file, 0), refused.get(file, 0)),

@@ -75,10 +75,11 @@ def _fold(connection: sqlite3.Connection, numbers: list[int]) -> None:
         (*counts, orjson.dumps(dropped).decode(), GONE),
     )
     connection.execute(
-        "INSERT INTO outcome SELECT cursor, ?, sum(delivered), sum(duplicate), sum(rejected) FROM outcome "
+        "INSERT INTO outcome (cursor, file, delivered, duplicate, rejected, dropped) "
+        "SELECT cursor, ?, sum(delivered), sum(duplicate), sum(rejected), sum(dropped) FROM outcome "
         "WHERE file IN leaving GROUP BY cursor ON CONFLICT (cursor, file) DO UPDATE SET "
         "delivered = delivered + excluded.delivered, duplicate = duplicate + excluded.duplicate, "
-        "rejected = rejected + excluded.rejected",
+        "rejected = rejected + excluded.rejected, dropped = dropped + excluded.dropped",
         (GONE,),
     )
     for table, column in (("outcome", "file"), ("compressed", "file"), ("file", "id")):

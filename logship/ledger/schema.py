@@ -1,6 +1,6 @@
 """The tables of `ledger.db`, and how an older ledger becomes a newer one."""
 
-VERSION = 3
+VERSION = 4
 
 #: What came with format 2: gaps, compressed files, rows that are let go.
 _SINCE_2 = """
@@ -41,6 +41,12 @@ CREATE TABLE unpaired (
     key TEXT PRIMARY KEY,                 -- the event's second, and a digest made with the installation's key
     ahead INTEGER NOT NULL                -- how often stdout had it more than LOG_FILE; below 0: less
 ) WITHOUT ROWID;
+"""
+
+#: What came with format 4: documents that were given up.
+_SINCE_4 = """
+-- Documents that were given up at the end of the disk budget (oldest.py).
+ALTER TABLE outcome ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;
 """
 
 SCHEMA = (
@@ -144,7 +150,8 @@ CREATE TABLE segment (
 """
     + _SINCE_2
     + _SINCE_3
+    + _SINCE_4
 )
 
 #: What brings a ledger from a format to the next one.
-UPGRADES = {1: _SINCE_2, 2: _SINCE_3}
+UPGRADES = {1: _SINCE_2, 2: _SINCE_3, 3: _SINCE_4}

@@ -3,7 +3,8 @@ What was read and what became of it, and whether the two add up.
 
 For each file: bytes read = bytes in documents + dropped + skipped + pending,
 and nothing is pending when every byte is accounted for. For each file and
-follower: documents = delivered + duplicate + rejected + pending.
+follower: documents = delivered + duplicate + rejected + dropped + pending, where
+dropped are those that were given up at the end of the disk budget.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class SinkStatus:
     delivered: int
     duplicate: int
     rejected: int
+    #: Given up at the end of the disk budget (state.when_full: drop_oldest).
+    dropped: int
     pending: int
     last_error: str
     last_error_at: str
@@ -224,9 +227,9 @@ def _sink(
     for (files,) in connection.execute("SELECT files FROM batch WHERE seq > ?", (seq,)):
         for file, count in orjson.loads(files).items():
             pending[int(file)] = pending.get(int(file), 0) + count
-    total = [0, 0, 0]
+    total = [0, 0, 0, 0]
     for file, *counts in connection.execute(
-        "SELECT file, delivered, duplicate, rejected FROM outcome WHERE cursor = ?", (name,)
+        "SELECT file, delivered, duplicate, rejected, dropped FROM outcome WHERE cursor = ?", (name,)
     ):
         total = [a + b for a, b in zip(total, counts, strict=True)]
         # A follower that was added later begins with the batches still kept: it owes no more than the file has.
@@ -237,8 +240,8 @@ def _sink(
     ).fetchone()[0]
     if started != sum(pending.values()):
         problems.append(f"{name}: {started} documents are pending, but {sum(pending.values())} by file")
-    delivered, duplicate, rejected = total
-    return SinkStatus(name, delivered, duplicate, rejected, sum(pending.values()), error, at)
+    delivered, duplicate, rejected, dropped = total
+    return SinkStatus(name, delivered, duplicate, rejected, dropped, sum(pending.values()), error, at)
 
 
 __all__ = ["FileStatus", "ServiceStatus", "SinkStatus", "Status", "status"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -41,6 +41,9 @@ class Archiver:
         keep_age: timedelta | None = None,
         keep_bytes: int | None = None,
         command: Sequence[str] = (sys.executable, "-m", "logship.store.seal"),
+        hurry: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+        today: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.state_dir = state_dir
         self.ledger = ledger
@@ -50,37 +53,45 @@ class Archiver:
         self.keep_age = keep_age
         self.keep_bytes = keep_bytes
         self.command = tuple(command)
+        self._hurry = hurry
+        self._clock = clock
+        self._today = today
         self._child: subprocess.Popen[bytes] | None = None
         self._output: IO[bytes] | None = None
         self._errors: IO[bytes] | None = None
         self._swept = False
         self._since: float | None = None
-        self._not_before = 0.0
+        self._not_before = float("-inf")
 
     @property
     def busy(self) -> bool:
         """Whether a child runs or has not been collected."""
         return self._child is not None
 
+    @property
+    def resting(self) -> bool:
+        """Whether the last child failed, and it is too early for the next."""
+        return self._child is None and self._clock() < self._not_before
+
     def step(self, now: float | None = None, *, force: bool = False) -> list[Sealed]:
         """
         Start a child when one is due, or collect the one that has ended; return what has been entered.
 
-        `now` is in seconds since the epoch; `force` seals whatever waits. Raises LedgerError when a child failed; the
-        next is started a minute later.
+        `now` is in seconds on `clock`, which nobody sets back; `force` seals whatever waits, and so does `hurry` at
+        other times. Raises LedgerError when a child failed; the next is started a minute later.
         """
-        now = time.time() if now is None else now
+        now = self._clock() if now is None else now
         if self._child is not None:
             return [] if self._child.poll() is None else self._collect(now)
         if not self._swept:
             self._swept = segments.sweep(self.state_dir, self.ledger) is not None
             if not self._swept:
                 return []
-        self._retain(now)
+        self._retain()
         if self._since is None:
             self._since = now
         if force or now >= self._not_before:
-            since, max_age = (self._since, self.max_age) if not force else (now, 0.0)
+            since, max_age = (now, 0.0) if force or self._hurry() else (self._since, self.max_age)
             if segments.due(self.ledger, now=now, since=since, max_bytes=self.max_bytes, max_age=max_age):
                 self._start()
         return []
@@ -137,12 +148,12 @@ class Archiver:
                 file.close()
         self._child = self._output = self._errors = None
 
-    def _retain(self, now: float) -> None:
+    def _retain(self) -> None:
         if self.keep_age is not None or self.keep_bytes is not None:
             segments.retain(
                 self.state_dir,
                 self.ledger,
-                now=datetime.fromtimestamp(now, UTC),
+                now=self._today(),
                 max_age=self.keep_age,
                 max_bytes=self.keep_bytes,
             )

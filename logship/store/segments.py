@@ -121,20 +121,20 @@ def retain(
 
     The age counts from a segment's newest document or from its sealing, whichever is later: old logs that were read
     just now are kept as long as any others.
-    A segment that holds a batch some cursor has not passed stays. The row goes before the file, so a crash in between
-    leaves a file for `sweep`, never a row without its file.
+    A segment that holds a batch some cursor has still to pass stays. The row goes before the file, so a crash in
+    between leaves a file for `sweep`, never a row without its file.
     """
     doomed: list[str] = []
     with ledger.transaction() as connection:
         (passed,) = connection.execute("SELECT coalesce(min(seq), 9223372036854775807) FROM cursor").fetchone()
-        rows = connection.execute(
-            "SELECT id, path, last_time, last_seq, size FROM segment ORDER BY last_time, id"
-        ).fetchall()
+        # A batch that was dropped from the ledger is waited for by nobody.
+        awaited = {row[0] for row in connection.execute("SELECT DISTINCT segment FROM batch WHERE seq > ?", (passed,))}
+        rows = connection.execute("SELECT id, path, last_time, size FROM segment ORDER BY last_time, id").fetchall()
         total = sum(size for *_, size in rows)
-        for identifier, path, last_time, last_seq, size in rows:
+        for identifier, path, last_time, size in rows:
             old = max_age is not None and _newest(state_dir / path, last_time) < now - max_age
             large = max_bytes is not None and total > max_bytes
-            if (old or large) and last_seq <= passed:
+            if (old or large) and identifier not in awaited:
                 connection.execute("DELETE FROM segment WHERE id = ?", (identifier,))
                 doomed.append(path)
                 total -= size

@@ -87,7 +87,7 @@ def test_status_shows_files_sinks_and_that_the_books_close(run, state):
     assert result.exit_code == 0, result.output
     rows = [line.split("\t") for line in result.output.splitlines()]
     assert rows[1][:2] == ["api", "/logs/api.log"]
-    assert ["elasticsearch", "2", "0", "1", "0", "-"] in rows
+    assert ["elasticsearch", "2", "0", "1", "0", "0", "-"] in rows
     assert [line.split()[:3] for line in result.output.splitlines() if line and line[0] in "= +"] == [
         ["90", "read"],
         ["=", "90", "in"],

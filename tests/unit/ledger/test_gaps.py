@@ -84,7 +84,7 @@ def test_a_ledger_of_format_1_gets_the_tables_of_the_present_one(tmp_path):
     with sqlite3.connect(tmp_path / "ledger.db") as connection:
         connection.executescript(
             "DROP TABLE unpaired; DROP TABLE gap; DROP TABLE compressed; DROP TABLE spent; DROP INDEX file_ended; "
-            "PRAGMA user_version = 1;"
+            "ALTER TABLE outcome DROP COLUMN dropped; PRAGMA user_version = 1;"
         )
     connection.close()
     with pytest.raises(LedgerError) as refused:

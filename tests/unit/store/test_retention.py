@@ -67,7 +67,7 @@ def test_nothing_goes_without_a_limit(days, tmp_path):
 
 def test_the_archiver_applies_retention(days, tmp_path):
     """A step of an archiver with limits deletes what is beyond them."""
-    Archiver(tmp_path, days, keep_age=timedelta(days=7)).step(NOW.timestamp())
+    Archiver(tmp_path, days, keep_age=timedelta(days=7), today=lambda: NOW).step()
     assert left(tmp_path) == ["2025-11-23", "2025-11-24"]
 
 
