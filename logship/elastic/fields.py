@@ -46,6 +46,8 @@ class Field:
         """Return the field's definition in a mapping."""
         if self.stored:
             return {"type": self.type, "index": False, "doc_values": False}
+        if self.name == "@timestamp":  # Elasticsearch 7.17 insists, where malformed values are ignored elsewhere
+            return {"type": self.type, "ignore_malformed": False}
         return {"type": self.type} | ({"ignore_above": self.ignore_above} if self.ignore_above else {})
 
 

@@ -20,7 +20,7 @@ import orjson
 from logship.elastic import fields
 
 #: Grows with every change of the templates, so that an older agent leaves them alone.
-VERSION = 2
+VERSION = 3
 #: Above the packaged templates of Elasticsearch (100) and of Fleet (200), and as Elastic advises, above 500.
 PRIORITY = 501
 LOGS_DAYS, AUDIT_DAYS = 30, 400

@@ -127,6 +127,9 @@ def _lacks(client: Client) -> frozenset[str]:
     if _takes(client, everything):
         absent = [] if _takes(client, _PROBES["index lifecycle"]) else ["index lifecycle"]
     else:
+        if not _takes(client, {}):
+            hint = "Elasticsearch 7.17 or OpenSearch 2 or newer is needed"
+            raise LogshipError("the server has no data streams", hint)
         absent = [name for name, probe in _PROBES.items() if not _takes(client, probe)]
     return frozenset(absent)
 

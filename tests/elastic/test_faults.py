@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections import Counter
 
 import orjson
@@ -33,9 +34,9 @@ def messages(client, namespace):
     return Counter(hit["_source"]["message"] for hit in answer["hits"]["hits"]) if "hits" in answer else Counter()
 
 
-@pytest.mark.parametrize("fault", ["c", "h", "s"])
+@pytest.mark.parametrize("fault", ["c", "h", "s", "f", "r"])
 def test_a_reply_that_is_lost_makes_no_second_copy(elasticsearch, proxy, sink, namespace, fault):
-    """Cut, halved or never sent: the outcome is unknown, and the repetition finds each document there."""
+    """Cut, halved, never sent, half closed or reset: nobody knows the outcome, and the repetition finds all there."""
     sink.send(stored(document(0), key="a"), None)
     batch = stored(document(1), document(2))
     proxy.play(fault)
@@ -55,9 +56,22 @@ def test_a_request_that_does_not_arrive_is_sent_again(elasticsearch, proxy, sink
     assert messages(elasticsearch, namespace) == {"line 1": 1}
 
 
+def test_a_connection_half_closed_between_requests_loses_nothing(elasticsearch, proxy, sink, namespace, tmp_path):
+    """Where the server's side has ended after an answer, the next request is not lost in it, and nothing is doubled."""
+    proxy.play("e" * 30)
+    with Ledger.open(tmp_path) as ledger:
+        file = register(ledger)
+        for number in range(20):
+            commit(ledger, file, documents=5, start=number * 5)
+        assert Courier(ledger, sink, threading.Event(), longest_pause=0.1).drain(time.monotonic() + 60)
+        delivered, duplicate, rejected = outcomes(ledger, "elasticsearch")[file.id]
+    assert (delivered + duplicate, rejected) == (100, 0)
+    assert messages(elasticsearch, namespace) == {f"line {number}": 1 for number in range(100)}
+
+
 def test_everything_arrives_once_through_a_bad_network(elasticsearch, proxy, sink, namespace, tmp_path):
     """Forty batches through a proxy that breaks two answers in three: each document is there once, and is counted."""
-    proxy.play("".join(random.Random(7).choices("ppccchhnnn", k=90)))
+    proxy.play("".join(random.Random(7).choices("ppccchhnnnferr", k=90)))
     with Ledger.open(tmp_path) as ledger:
         file = register(ledger)
         for number in range(40):
@@ -203,7 +217,7 @@ def test_a_batch_that_an_earlier_run_may_have_sent_is_looked_up(elasticsearch, n
 
 def test_many_batches_under_way_arrive_once_through_a_bad_network(elasticsearch, proxy, namespace, tmp_path):
     """Four requests at a time, two answers in three broken: each document is there once, and the books close."""
-    proxy.play("".join(random.Random(11).choices("ppccchhnnn", k=60)))
+    proxy.play("".join(random.Random(11).choices("ppccchhnnnferr", k=60)))
     sink = ElasticsearchSink(connect([proxy.url], timeout=4.0), namespace=namespace, in_flight=4)
     with Ledger.open(tmp_path) as ledger:
         file = register(ledger)

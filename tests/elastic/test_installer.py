@@ -19,3 +19,12 @@ def test_an_address_that_is_no_url_is_a_mistake_in_the_configuration(host):
     """A host without scheme is told before anything is sent."""
     with pytest.raises(ConfigError, match="cannot connect to Elasticsearch"):
         connect([host])
+
+
+def test_a_server_without_data_streams_is_refused(answer_with):
+    """Where no template may make data streams, nothing is installed, and the error says which versions can."""
+    client = connect([answer_with(400, b'{"error":{"type":"x_content_parse_exception","reason":"unknown field"}}')])
+    with pytest.raises(LogshipError, match="no data streams") as caught:
+        ensure_templates(client)
+    client.close()
+    assert "7.17" in caught.value.hint

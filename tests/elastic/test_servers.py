@@ -30,7 +30,7 @@ from logship.model import Receipt
 
 #: Elasticsearch's own template for logs, which the small server lacks: a stream can do without ours because of it.
 BUILT_IN = "/_index_template/logs"
-KINDS = ["elasticsearch 9", "elasticsearch 8", "opensearch 3"]
+KINDS = ["elasticsearch 9", "elasticsearch 8", "elasticsearch 7", "opensearch 3", "opensearch 2"]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -62,7 +62,7 @@ def place(fresh, namespace):
 
 
 def wipe(client):
-    """Delete every template of ours; OpenSearch asks that no stream uses one, and can delete streams."""
+    """Delete every template of ours; OpenSearch and Elasticsearch 7 ask that no stream uses one, and delete streams."""
     client.request("DELETE", "/_data_stream/logs-*")
     names = [f"/_index_template/logship-{name}" for name in ("dify", "audit", "agent")]
     names += [
@@ -98,9 +98,10 @@ def put(client, path, body):
 def test_the_server_says_what_it_is_and_what_it_lacks(bare):
     """The plan names the product where it says it, and features by trying them: OpenSearch has no logsdb, for one."""
     found = plan(bare).server
-    assert ("logsdb" in found.lacks) == (bare.kind == "opensearch 3")
-    assert ("wildcard" in found.lacks) == (bare.kind != "opensearch 3")
-    assert found.product == {"elasticsearch 9": "elasticsearch", "opensearch 3": "opensearch"}.get(bare.kind, "unknown")
+    assert ("logsdb" in found.lacks) == (bare.kind not in ("elasticsearch 9", "elasticsearch 8"))
+    assert ("flattened" in found.lacks) == bare.kind.startswith("opensearch")
+    product = bare.kind.partition(" ")[0]
+    assert found.product == ("unknown" if bare.kind == "elasticsearch 8" else product)
     assert dict(found.notes())
 
 
@@ -176,7 +177,7 @@ def test_removal_takes_everything_of_ours_and_no_data(bare, namespace):
     ElasticsearchSink(bare, namespace=namespace).send(stored(document(1)), None)
     assert set(states(remove(bare, dry_run=True)).values()) == {"removed"}
     needed = {"logship-dify", "logship-settings", "logship-mappings", "logship-logs-lifecycle", CUSTOM}
-    in_use = needed if bare.kind == "opensearch 3" else set()
+    in_use = needed if bare.kind not in ("elasticsearch 9", "elasticsearch 8") else set()
     assert {name: state for name, state in states(remove(bare)).items() if name not in in_use} == {
         f"logship-{name}": "removed"
         for name in ("dify", "audit", "agent", "settings", "mappings", "strict", "logs-lifecycle", "audit-lifecycle")
@@ -188,6 +189,7 @@ def test_removal_takes_everything_of_ours_and_no_data(bare, namespace):
     assert get(bare, f"/logs-dify.api-{namespace}/_count")["count"] == 1
 
 
+@pytest.mark.parametrize("fresh", ["elasticsearch 9", "elasticsearch 8", "opensearch 3"], indirect=True)
 def test_what_data_needs_is_kept(bare, namespace):
     """A template without which a stream could not go on is kept, and the reason said."""
     apply(bare, plan(bare))
@@ -238,7 +240,7 @@ def test_the_command_shows_changes_and_makes_none(bare, tmp_path):
     assert {one["state"] for one in orjson.loads(setup("--remove", "--json"))["changes"]} == {"removed"}
 
 
-@pytest.mark.parametrize("fresh", ["elasticsearch 8", "opensearch 3"], indirect=True)
+@pytest.mark.parametrize("fresh", ["elasticsearch 8", "opensearch 3", "opensearch 2"], indirect=True)
 def test_a_server_without_keys_says_so(bare, namespace):
     """Without security, or on OpenSearch, there are no API keys, and the error says what to do."""
     with pytest.raises(LogshipError, match="API key") as caught:

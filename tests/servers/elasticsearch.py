@@ -1,13 +1,14 @@
 """
-A real Elasticsearch 9 or 8, or OpenSearch 3, on loopback, for tests.
+A real Elasticsearch 9, 8 or 7, or OpenSearch 3 or 2, on loopback, for tests.
 
 Elastic publishes a small server for plug-in tests on Maven Central
 (`org.elasticsearch.distribution.integ-test-zip`): the real engine and HTTP
 layer, without modules such as ingest, ILM or the `wildcard` field; OpenSearch
 publishes its core likewise. The zip is kept in the cache folder; each run
 unpacks it beside its data and removes both. It refuses to run as root, so root
-starts it as uid 65534. With `security`, a plug-in of our own is added that has
-what API keys need and that zip leaves out (`plugin/`).
+starts it as uid 65534. Plug-ins of our own (`plugin/`) add what that zip leaves
+out and a test needs: with `security` for API keys, to Elasticsearch 7 for data
+streams.
 """
 
 import hashlib
@@ -51,8 +52,14 @@ RELEASES = {
     "elasticsearch 8": Release(
         _ELASTIC, "elasticsearch", "8.19.21", "215d5f3dbf0609a149f6218a9e47b6ae2df34ebbff3c5754e35f15a5e5393c8a", 17
     ),
+    "elasticsearch 7": Release(
+        _ELASTIC, "elasticsearch", "7.17.29", "841ee00be1a72ba8e707b5a2fb55f23fe7a4184369b4585393238b1c903eedaf", 17
+    ),
     "opensearch 3": Release(
         _OPENSEARCH, "opensearch", "3.8.0", "196c3cf4602c394f2e40e6174ccbf2a924eae37246f08fa6bbb6b75f9fd5ff1f", 21
+    ),
+    "opensearch 2": Release(
+        _OPENSEARCH, "opensearch", "2.19.3", "760530e522de0a9f06380d4a4a43dfd83c31fa8911f41745513ce715ed5dfd03", 17
     ),
 }
 #: User and password of a server with security.
@@ -120,9 +127,52 @@ def download(release: Release = RELEASES["elasticsearch 9"]) -> Path:
     return kept
 
 
+class Server:
+    """A server that can be killed and started again with the same data, at the same address."""
+
+    def __init__(self, command: list, environment: dict[str, str], folder: Path, *, security: bool) -> None:
+        self._command = command
+        self._environment = environment
+        self._folder = folder
+        self._security = security
+        self._process: subprocess.Popen | None = None
+        self._port = "0"
+
+    def start(self) -> str:
+        """Start it, and return its URL once it answers."""
+        (self._folder / "logs/http.ports").unlink(missing_ok=True)
+        command = [*self._command, "-E", f"http.port={self._port}"]
+        with (self._folder / "out.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env=self._environment, cwd=self._folder, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        url = _url_when_ready(self._process, self._folder, security=self._security)
+        self._port = url.rpartition(":")[2]
+        return url
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def stop(self) -> None:
+        """End it as its operator does, if it runs."""
+        if self._process is not None:
+            _stop(self._process)
+
+
 @contextmanager
 def running(kind: str = "elasticsearch 9", *, security: bool = False, **settings):
     """Start a server with settings of its own (dots as `__`), give its URL, and stop it."""
+    with prepared(kind, security=security, **settings) as server:
+        yield server.start()
+
+
+@contextmanager
+def prepared(kind: str = "elasticsearch 9", *, security: bool = False, **settings):
+    """Give a server that is to be started; stop it and remove its data."""
     release = RELEASES[kind]
     home_of_java, unzip = java_home(release.java), tool("unzip", "unzip")
     archive = download(release)
@@ -135,7 +185,7 @@ def running(kind: str = "elasticsearch 9", *, security: bool = False, **settings
         shutil.move(home / "config", folder / "config")
         options = {
             "path.data": folder / "data", "path.logs": folder / "logs", "discovery.type": "single-node",
-            "http.host": "127.0.0.1", "http.port": "0", "transport.host": "127.0.0.1", "transport.port": "0",
+            "http.host": "127.0.0.1", "transport.host": "127.0.0.1", "transport.port": "0",
             "node.portsfile": "true", "http.max_content_length": f"{MAX_CONTENT}b",
             "cluster.routing.allocation.disk.threshold_enabled": "false",
         }  # fmt: skip
@@ -144,8 +194,10 @@ def running(kind: str = "elasticsearch 9", *, security: bool = False, **settings
         else:
             _absolute_logs(folder)
         if security:
-            _add_plugin(home, release, home_of_java)
+            _add_plugin(home, release, home_of_java, "TestPlugin")
             options |= {f"xpack.security.{layer}.ssl.enabled": "false" for layer in ("http", "transport")}
+        if kind == "elasticsearch 7":
+            _add_plugin(home, release, home_of_java, "DataStreams")
         user = [tool("setpriv", "util-linux"), "--pdeathsig=TERM"]
         if os.getuid() == 0:
             subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
@@ -166,13 +218,11 @@ def running(kind: str = "elasticsearch 9", *, security: bool = False, **settings
         options |= {name.replace("__", "."): value for name, value in settings.items()}
         command = [*user, home / "bin" / release.name]
         command += [word for name, value in options.items() for word in ("-E", f"{name}={value}")]
-        with (folder / "out.log").open("wb") as log:
-            process = subprocess.Popen(command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=log,
-                                       stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
+        server = Server(command, environment, folder, security=security)
         try:
-            yield _url_when_ready(process, folder, security=security)
+            yield server
         finally:
-            _stop(process)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -184,19 +234,19 @@ def _absolute_logs(folder: Path) -> None:
     options.write_text(text.replace(":logs/", f":{folder}/logs/"))
 
 
-def _add_plugin(home: Path, release: Release, java: Path) -> None:
-    """Compile our plug-in against the server's own classes and install it."""
+def _add_plugin(home: Path, release: Release, java: Path, name: str) -> None:
+    """Compile a plug-in of ours against the server's own classes and install it."""
     place = home / "plugins/logship-test"
     place.mkdir()
     with tempfile.TemporaryDirectory() as built:
         subprocess.run(
             [java / "bin/javac", "--release", str(release.java), "-proc:none", "-nowarn", "-cp", home / "lib/*",
-             "-d", built, PLUGIN / "TestPlugin.java"],
+             "-d", built, PLUGIN / f"{name}.java"],
             check=True, capture_output=True,
         )  # fmt: skip
         subprocess.run([java / "bin/jar", "--create", "--file", place / "plugin.jar", "-C", built, "."], check=True)
     (place / "plugin-descriptor.properties").write_text(
-        f"name=logship-test\ndescription=for tests\nversion=1\nclassname=TestPlugin\n"
+        f"name=logship-test\ndescription=for tests\nversion=1\nclassname={name}\n"
         f"elasticsearch.version={release.version}\njava.version={release.java}\n"
     )
 

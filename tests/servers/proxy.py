@@ -6,12 +6,16 @@ c  cut: the server has done its work, the client hears nothing
 h  half of the answer, then the end of the connection
 s  stall: neither an answer nor an end, until the proxy is closed
 n  no: end the connection before the request reaches the server
+f  end our half only (FIN) in place of the answer, and go on taking what the client sends
+e  pass the answer on, then end our half: the next request goes into a connection that is half closed
+r  reset (RST): the server has done its work, the client hears an error
 
 When the script is used up, everything passes.
 """
 
 import contextlib
 import socket
+import struct
 import threading
 from urllib.parse import urlsplit
 
@@ -85,6 +89,15 @@ class Proxy:
                 answer = _message(server)
                 if action == "s":
                     self._closing.wait()
+                elif action in "fe":
+                    client.sendall(answer if action == "e" else b"")
+                    client.shutdown(socket.SHUT_WR)
+                    _swallow(client)
+                    break
+                elif action == "r":
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    client.close()
+                    break
                 elif action == "h":
                     client.sendall(answer[: len(answer) // 2])
                     break
@@ -101,6 +114,12 @@ class Proxy:
         one.close()
         with self._lock:
             self._open.discard(one)
+
+
+def _swallow(connection: socket.socket) -> None:
+    """Take what still comes, until the other side ends too."""
+    while connection.recv(65536):
+        pass
 
 
 def _message(connection: socket.socket) -> bytes:
