@@ -35,10 +35,9 @@ def pipelines() -> None:
 def _load(own: Sequence[Path]) -> Pipelines:
     """Read the shipped pipelines and those of directories or files, which win by name."""
     from logship.data import data_path
-    from logship.pipeline.spec import Pipelines, read_spec
+    from logship.pipeline.spec import Pipelines, read_spec, require
 
-    if missing := [str(path) for path in own if not path.exists()]:
-        raise PipelineError(f"no such file or directory: {', '.join(missing)}", "check settings `pipelines` and PATH")
+    require(own)
     specs = Pipelines.load([data_path("pipelines")]).specs
     for path in own:
         files = [path] if path.is_file() else [one for one in sorted(path.glob("*.yaml")) if one.stem not in _OTHERS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -68,11 +69,23 @@ class Root(Group):
             _abandon_stdout()
             raise click.exceptions.Exit(141) from None
         except OSError as error:
-            raise Failure(
-                LogshipError(_system(error), "check the path's owner and mode, and the free space")
-            ) from error
+            raise Failure(LogshipError(_system(error), _NEXT.get(error.errno or 0, _LOOK))) from error
         except Exception as error:
             raise Bug(error, debug=log_level(ctx) == "debug") from error
+
+
+_LOOK = "check the path's owner and mode, and the free space"
+#: What to do about an error of the system, by its number.
+_NEXT = {
+    errno.ENOENT: "check how the path is spelled",
+    errno.EISDIR: "it is a directory; name a file",
+    errno.ENOTDIR: "a part of the path is a file; check how it is spelled",
+    errno.EACCES: "check the owner and mode of the path and of the folders above it",
+    errno.EPERM: "check the owner and mode of the path and of the folders above it",
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room within the quota",
+    errno.EROFS: "the file system is read-only; name another place",
+}
 
 
 def _system(error: OSError) -> str:

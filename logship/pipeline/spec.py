@@ -150,7 +150,12 @@ class Pipelines:
 
     @classmethod
     def load_for_use(cls, shipped: Path, own: Sequence[Path]) -> Pipelines:
-        """Read the pipelines without their samples, and trust the shipped ones to be well-formed: a quick start."""
+        """
+        Read the pipelines without their samples, and trust the shipped ones to be well-formed: a quick start.
+
+        Raises PipelineError as `load` does, and for a directory of one's own that is not there.
+        """
+        require(own)
         return cls(
             read_spec(path, samples=False, trusted=path.parent == shipped) for path in _paths([shipped, *own])
         )
@@ -167,11 +172,17 @@ class Pipelines:
         return self.specs["generic"]
 
 
+def require(own: Sequence[Path]) -> None:
+    """Raise PipelineError unless all of these directories, or files, are there."""
+    if missing := [str(path) for path in own if not path.exists()]:
+        raise PipelineError(f"no such file or directory: {', '.join(missing)}", "check settings `pipelines` and PATH")
+
+
 def _paths(directories: Sequence[Path]) -> Iterable[Path]:
     found = {
         path.stem: path
         for directory in directories
-        for path in sorted(directory.glob("*.yaml"))
+        for path in ([directory] if directory.is_file() else sorted(directory.glob("*.yaml")))
         if path.stem not in {"redaction", "audit"}
     }
     return found.values()

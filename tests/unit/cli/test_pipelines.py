@@ -180,3 +180,27 @@ def test_unmatched_can_be_narrowed(run, unparsed):
     assert 2 == len(later.splitlines())
     assert 2 == len(run("pipelines", "unmatched", "--state-dir", unparsed, "--limit", 1).stdout.splitlines())
     assert 2 == run("pipelines", "unmatched", "--state-dir", unparsed, "--since", "whenever").exit_code
+
+
+@pytest.mark.parametrize("command", [["tail", "--once", "a.log"], ["parse", "a.log"], ["pipelines", "list"]])
+def test_a_directory_of_pipelines_that_is_missing_is_an_error(run, tmp_path, command):
+    """What the configuration names and is not there is told by every command that reads pipelines."""
+    config = tmp_path / "logship.yaml"
+    config.write_text(f"pipelines: [{tmp_path}/nowhere]\n")
+    (tmp_path / "a.log").write_text("a line\n")
+    arguments = [tmp_path / word if word == "a.log" else word for word in command]
+    result = run(*arguments, "--config", config, "--state-dir", tmp_path / "state")
+    assert 8 == result.exit_code
+    assert f"{tmp_path}/nowhere" in result.stderr
+    assert "check settings `pipelines`" in result.stderr
+
+
+def test_one_file_of_pipelines_can_be_named(run, mine, tmp_path):
+    """The setting may name a file in place of a directory, and the agent's own code reads it."""
+    (file,) = mine("hello").glob("*.yaml")
+    config = tmp_path / "one.yaml"
+    config.write_text(f"pipelines: ['{file}']\n")
+    result = run("parse", "--service", "nobody", "--config", config, input="a line\n")
+    assert 0 == result.exit_code
+    assert "no pipeline names nobody" in result.stderr
+    assert "no pipeline names" not in run("parse", "--service", "mine", "--config", config, input="a\n").stderr
