@@ -174,6 +174,8 @@ class Receipt:
     deferred: list[str] = field(default_factory=list)
     #: Why documents were deferred, for the status page.
     reason: str = ""
+    #: Of the documents, so many were sent again without knowing what became of the first time.
+    redelivered: int = 0
 
 
 def document_id(key: str, offset: int) -> str:

@@ -174,6 +174,9 @@ def _tables(found: Status) -> None:
         ],
         numbers=range(1, 6),
     )  # fmt: skip
+    for sink in found.sinks:
+        if sink.redelivered:
+            click.echo(f"  {sink.redelivered} documents may be in {sink.name} twice; `logship reconcile` tells which")
     click.echo()
     if found.rotation:
         table(

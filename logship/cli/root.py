@@ -16,8 +16,8 @@ from logship.errors import LogshipError
 
 #: Module of each command, in the order of the help.
 COMMANDS = (
-    "tail", "search", "status", "doctor", "rejected", "archive", "rehydrate", "parse", "pipelines", "redact", "setup",
-    "config", "demo", "completion", "version",
+    "tail", "search", "status", "doctor", "rejected", "archive", "rehydrate", "reconcile", "parse", "pipelines",
+    "redact", "setup", "config", "demo", "completion", "version",
 )  # fmt: skip
 
 

@@ -101,6 +101,7 @@ class _Pending:
     waiting: frozenset[str] | None = None
     duplicate: list[str] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    redelivered: int = 0
     attempt: _Attempt | None = None
 
     def take(self, receipt: Receipt, sink: str) -> None:
@@ -110,6 +111,7 @@ class _Pending:
             raise AccountingError(f"{sink} was given {sent} documents of batch {self.batch.seq} and told of {told}")
         self.duplicate += receipt.duplicate
         self.rejected += receipt.rejected
+        self.redelivered += receipt.redelivered
         self.waiting = frozenset(receipt.deferred)
 
 
@@ -261,6 +263,7 @@ class Courier:
                 delivered={file: count for file, count in delivered.items() if count},
                 duplicate=duplicate,
                 rejected=pending.rejected,
+                redelivered=pending.redelivered,
             )
         except LedgerDamaged:
             raise

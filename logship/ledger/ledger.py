@@ -22,10 +22,10 @@ from isal import igzip
 
 from logship.audit.tree import leaf_entry, leaf_hash
 from logship.errors import LedgerDamaged, LedgerError, LedgerLocked, LedgerTooNew
+from logship.ledger import tallies
 from logship.ledger.files import FileRow, file_key, insert_file, printable, read_files, signed
 from logship.ledger.marks import mark
 from logship.ledger.owner import refuse_foreign
-from logship.ledger.redacted import count_redacted
 from logship.ledger.schema import SCHEMA, UPGRADES, VERSION
 from logship.model import Batch, Progress, Rejected, Source, StoredBatch
 
@@ -182,7 +182,7 @@ class Ledger:
             for step in progress:
                 _advance(connection, step, now)
             if redacted:
-                count_redacted(connection, redacted)
+                tallies.add(connection, "redacted", redacted)
             if beside is not None:
                 beside(connection)
         return numbers
@@ -216,8 +216,13 @@ class Ledger:
         delivered: Mapping[int, int],
         duplicate: Mapping[int, int],
         rejected: Sequence[Rejected],
+        redelivered: int = 0,
     ) -> None:
-        """Record what became of each document of a batch, and move the cursor past it, in one transaction."""
+        """
+        Record what became of each document of a batch, and move the cursor past it, in one transaction.
+
+        `redelivered` of the documents were sent again without knowing what became of the first time.
+        """
         refused: dict[int, int] = {}
         for item in rejected:
             file = self.file_of(item.id)
@@ -233,7 +238,9 @@ class Ledger:
             )
             if moved.rowcount != 1:
                 raise LedgerError(f"batch {batch.seq} was settled before for {name}")
-            _count(connection, name, delivered, duplicate, refused)
+            tallies.count_outcomes(connection, name, delivered, duplicate, refused)
+            if redelivered:
+                tallies.add(connection, "redelivered", {name: redelivered})
             connection.executemany(
                 "INSERT INTO rejected (cursor, dataset, id, status, reason, document, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(name, batch.dataset, item.id, item.status, item.reason, item.document, now) for item in rejected],
@@ -376,23 +383,6 @@ def _advance(connection: sqlite3.Connection, step: Progress, now: str) -> None:
             orjson.dumps(dropped).decode(), step.file,
         ),
     )  # fmt: skip
-
-
-def _count(
-    connection: sqlite3.Connection,
-    name: str,
-    delivered: Mapping[int, int],
-    duplicate: Mapping[int, int],
-    refused: Mapping[int, int],
-) -> None:
-    for file in {*delivered, *duplicate, *refused}:
-        connection.execute(
-            "INSERT INTO outcome (cursor, file, delivered, duplicate, rejected) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (cursor, file) DO UPDATE SET "
-            "delivered = delivered + excluded.delivered, duplicate = duplicate + excluded.duplicate, "
-            "rejected = rejected + excluded.rejected",
-            (name, file, delivered.get(file, 0), duplicate.get(file, 0), refused.get(file, 0)),
-        )
 
 
 def _stored(row: tuple[int, str, int, str, str, str, bytes]) -> StoredBatch:

@@ -21,8 +21,8 @@ import orjson
 
 from logship.ledger.first_starts import PassedOver, passed_over
 from logship.ledger.ledger import Ledger
-from logship.ledger.redacted import redacted_so_far
 from logship.ledger.rotations import RotationStatus, rotation_status
+from logship.ledger.tallies import tally
 
 _NEWEST_GAPS = 20
 #: The columns of a file that `_status` selects.
@@ -82,6 +82,8 @@ class SinkStatus:
     pending: int
     last_error: str
     last_error_at: str
+    #: Sent again without knowing what became of the first time: may be there twice, marked logship.redelivered.
+    redelivered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,7 @@ def _status(connection: sqlite3.Connection, state_dir: Path, now: datetime) -> S
         )
     ]
     total = sum(documents.values())
-    redacted = redacted_so_far(connection)
+    redacted = tally(connection, "redacted")
     return Status(
         files, sinks, not problems, problems, size, total, batches, leaves, gaps, lost, newest_gaps, redacted,
         rotation_status(connection), passed_over(connection),
@@ -241,7 +243,8 @@ def _sink(
     if started != sum(pending.values()):
         problems.append(f"{name}: {started} documents are pending, but {sum(pending.values())} by file")
     delivered, duplicate, rejected, dropped = total
-    return SinkStatus(name, delivered, duplicate, rejected, dropped, sum(pending.values()), error, at)
+    again = tally(connection, "redelivered").get(name, 0)
+    return SinkStatus(name, delivered, duplicate, rejected, dropped, sum(pending.values()), error, at, again)
 
 
 __all__ = ["FileStatus", "ServiceStatus", "SinkStatus", "Status", "status"]

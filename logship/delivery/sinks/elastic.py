@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -65,8 +64,6 @@ class ElasticsearchSink:
         doubtful: Iterable[int] = (),
     ) -> None:
         self.in_flight = in_flight
-        #: Documents that were sent again without knowing what became of the first time.
-        self.redelivered = 0
         self._client = client
         self._reader = reader or client
         self._namespace = namespace
@@ -76,7 +73,6 @@ class ElasticsearchSink:
         self._too_large: float = math.inf
         self._pace = Pace()
         self._doubtful = set(doubtful)
-        self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -119,10 +115,8 @@ class ElasticsearchSink:
         except TransportError as error:
             raise _not_reached(error) from error
         if known is None:
-            with self._lock:
-                self.redelivered += len(pairs)
             log.warning("sent again, and may be there twice after a rollover", documents=len(pairs), stream=stream)
-            return self._portions(stream, marked(pairs))
+            return _sum(Receipt(redelivered=len(pairs)), self._portions(stream, marked(pairs)))
         there = [name for name, _ in pairs if name in known]
         rest = [pair for pair in pairs if pair[0] not in known]
         return _sum(Receipt(duplicate=there), self._portions(stream, rest) if rest else Receipt())
@@ -320,6 +314,7 @@ def _sum(one: Receipt, other: Receipt) -> Receipt:
         one.rejected + other.rejected,
         one.deferred + other.deferred,
         one.reason or other.reason,
+        one.redelivered + other.redelivered,
     )
 
 
