@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from operator import sub
 from typing import Any
 
@@ -170,18 +170,38 @@ class Joiner:
             return
         if stream in self._events:
             self._emit(stream, self._events.pop(stream), events)
+        cuts: set[int] = set()
         if starts is not None:
             begins.append(len(texts))
+            if len(texts) > self._max_lines or lines.ends[-1] - lines.offsets[first] > self._max_bytes:
+                begins, cuts = self._cut(texts, begins)
             last = begins[-2]
             bounds = begins
-            if not self._alone or not self._alone(texts[last]):
+            # What is cut off goes on like any other event, but does not begin with an empty line.
+            if texts[last] if last in cuts else not self._alone or not self._alone(texts[last]):
                 self._hold(stream, lines, last, now)
                 bounds = begins[:-1]
         else:
             bounds = [*begins, len(texts)]
-        self._complete(stream, lines, bounds, events)
+        self._complete(stream, lines, bounds, events, cuts)
 
-    def _complete(self, stream: str, lines: Lines, bounds: list[int], events: Events) -> None:
+    def _cut(self, texts: list[str], bounds: list[int]) -> tuple[list[int], set[int]]:
+        """Divide the events that are too long, where `_continue` does; return all bounds, and those that are new."""
+        cuts: set[int] = set()
+        for begin, end in pairwise(bounds):
+            if end - begin <= self._max_lines and end - begin + sum(map(len, texts[begin:end])) <= self._max_bytes:
+                continue
+            count, length = 0, 0
+            for row in range(begin, end):
+                if count >= self._max_lines or length >= self._max_bytes or (row - 1 in cuts and not texts[row - 1]):
+                    cuts.add(row)
+                    count = length = 0
+                count, length = count + 1, length + len(texts[row]) + 1
+        return (sorted({*bounds, *cuts}) if cuts else bounds), cuts
+
+    def _complete(
+        self, stream: str, lines: Lines, bounds: list[int], events: Events, cuts: Set[int] = frozenset()
+    ) -> None:
         """Add the events between successive bounds; the hot path."""
         offsets, ends, texts = lines.offsets, lines.ends, lines.texts
         base = len(events.texts)
@@ -201,9 +221,6 @@ class Joiner:
             events.times += [lines.times[i] for i in heads]
             spans = list(accumulate(map(sub, ends, offsets), initial=0))
             sizes = [spans[j] - spans[i] for i, j in zip(heads, bounds[1:], strict=True)]
-            for position, (i, j) in enumerate(zip(heads, bounds[1:], strict=True)):
-                if j - i > self._max_lines:
-                    events.extra.setdefault(base + position, {})["log.flags"] = ["multiline_long"]
         events.sizes += sizes
         events.streams += [stream] * len(heads)
         events.lines += bounds[-1] - bounds[0]
@@ -213,6 +230,9 @@ class Joiner:
             for line, extra in lines.extra.items():
                 if line in owner:
                     _merge(events.extra.setdefault(owner[line], {}), extra)
+        for number, end in enumerate(bounds[1:]) if cuts else ():
+            if end in cuts and events.texts[base + number]:
+                events.extra.setdefault(base + number, {}).setdefault("log.flags", []).append("multiline_cut")
         if "" in events.texts:
             _drop_empty(events)
 

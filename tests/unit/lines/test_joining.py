@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logship.lines.envelope import unwrap
-from logship.lines.join import Joiner, compile_starts
+from logship.lines.join import Joiner, compile_starts, together
 from logship.model import Chunk, Events, FileRef, Source
 
 STARTS = compile_starts([r"\d\d:\d\d "])
@@ -195,6 +195,31 @@ def test_every_byte_and_line_is_in_one_event_or_skipped(lines, cuts):
     rest = joiner.flush(math.inf)
     assert offset == size + sum(rest.sizes) + rest.skipped
     assert {} == joiner.pending()
+
+
+@given(
+    st.lists(
+        st.sampled_from(["00:00 begins", "00:00 a longer line that begins", "goes on", "", "x" * 30, "超时"]),
+        max_size=30,
+    ),
+    st.integers(1, 5),
+    st.integers(1, 60),
+)
+def test_the_limits_of_an_event_hold_however_it_is_read(lines, most_lines, most_bytes):
+    """An event that lies whole in one chunk is cut where one that is read line by line is, and marked as that is."""
+    data = "".join(f"{line}\n" for line in lines).encode()
+    read = []
+    for pieces in ([data], data.splitlines(keepends=True)):
+        joiner, offset = Joiner(STARTS, max_lines=most_lines, max_bytes=most_bytes), 0
+        events = []
+        for piece in filter(None, pieces):
+            events.append(joiner.feed(unwrap(chunk(piece, offset=offset)), 0))
+            offset += len(piece)
+        events.append(joiner.flush(math.inf))
+        found = together(events)
+        read.append((found.offsets, found.sizes, found.texts, found.extra, found.lines, found.skipped))
+        assert all(text.count("\n") < most_lines for text in found.texts)
+    assert read[0] == read[1]
 
 
 def test_a_line_that_is_a_whole_event_takes_nothing_after_it():
