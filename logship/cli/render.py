@@ -17,6 +17,7 @@ from logship.model import COPY
 
 if TYPE_CHECKING:
     from logship.config import Effective
+    from logship.ledger.budget import Room
     from logship.ledger.rejects import RejectedRow
     from logship.ledger.status import Status
 
@@ -140,7 +141,16 @@ def status(found: Status) -> None:
     _remarks(found)
     verdict = _paint(colours(), "closes", fg="green") if found.closes else _paint(colours(), "DOES NOT CLOSE", fg="red")
     click.echo(f"accounting: {verdict}; {found.documents} documents, {found.leaves} leaves in the audit log")
-    click.echo(f"state directory: {size(found.size_bytes)}")
+    click.echo(f"state directory: {size(found.size_bytes)}{_room(found.room)}")
+
+
+def _room(room: Room | None) -> str:
+    if room is None:
+        return ""
+    limit = f", {size(room.used)} of them counted of {size(room.max_size)} (state.max_size)" if room.max_size else ""
+    disk = f"; disk: {size(room.free)} free, {size(room.min_free)} of them left to others (state.min_free)"
+    full = _paint(colours(), f"\nnothing more is read until there is room: {room.reason}", fg="red")
+    return limit + disk + (full if room.reason else "")
 
 
 def _tables(found: Status) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from logship.ledger.budget import Room, room_for
 from logship.ledger.first_starts import PassedOver, passed_over
 from logship.ledger.ledger import Ledger
 from logship.ledger.rotations import RotationStatus, rotation_status
@@ -124,6 +125,8 @@ class Status:
     redacted: dict[str, int] = field(default_factory=dict)
     #: How the rotation of the files that logship rotates goes.
     rotation: list[RotationStatus] = field(default_factory=list)
+    #: Whether the state directory has room for more.
+    room: Room | None = None
     #: What entries with `start: end` passed over at their first start; of plain files, bytes_skipped has it too.
     passed_over: list[PassedOver] = field(default_factory=list)
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
@@ -144,7 +147,8 @@ class Status:
     def as_dict(self) -> dict[str, Any]:
         """Return the status as plain data, for JSON."""
         services = [{**dataclasses.asdict(one), "unparsed_share": round(one.share, 6)} for one in self.services]
-        return {**dataclasses.asdict(self), "services": services}
+        room = {**dataclasses.asdict(self.room), "reason": self.room.reason} if self.room else None
+        return {**dataclasses.asdict(self), "services": services, "room": room}
 
 
 def status(state_dir: Path, *, now: datetime | None = None) -> Status:
@@ -188,7 +192,7 @@ def _status(connection: sqlite3.Connection, state_dir: Path, now: datetime) -> S
     redacted = tally(connection, "redacted")
     return Status(
         files, sinks, not problems, problems, size, total, batches, leaves, gaps, lost, newest_gaps, redacted,
-        rotation_status(connection), passed_over(connection),
+        rotation_status(connection), room_for(connection, state_dir), passed_over(connection),
     )  # fmt: skip
 
 

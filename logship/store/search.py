@@ -13,9 +13,10 @@ import glob
 import sqlite3
 import tempfile
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ from logship.store.query import Translated, translate
 
 #: Characters of unsealed documents that are held at once.
 _CHUNK = 16 << 20
+#: Documents that are read from segments at once.
+_AT_ONCE = 100
+#: How often a search begins anew when documents that it found are not there any more.
+_AGAIN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +82,52 @@ class Search:
         """Return the newest documents that match, newest first; with `reverse` the oldest, oldest first."""
         direction = "ASC" if reverse else "DESC"
         order = f"time {direction}, id {direction}"
-        asked = limit
+        asked, again = limit, 0
         while True:
-            wanted = _Wanted("time, id, dataset, document", asked, order)
-            rows = self._run(query, scope, wanted, "SELECT id, dataset, document FROM found ORDER BY " + order)
-            unique = {row[0]: row for row in rows}
-            if len(unique) >= limit or len(rows) < asked:
-                return [Hit(key, dataset, _loads(text)) for key, dataset, text in list(unique.values())[:limit]]
-            asked *= 2
+            wanted = _Wanted("time, id, dataset, seq", asked, order)
+            rows = self._run(query, scope, wanted, "SELECT id, dataset, seq FROM found ORDER BY " + order)
+            chosen = dict(islice({key: (dataset, seq) for key, dataset, seq in rows}.items(), limit))
+            if len(chosen) < limit and len(rows) == asked:
+                asked *= 2
+                continue
+            # Documents may be large: only those that are given are read.
+            texts = self._texts(chosen)
+            if len(texts) == len(chosen) or again == _AGAIN:
+                return [Hit(key, chosen[key][0], _loads(texts[key])) for key in chosen if key in texts]
+            again += 1  # retention took one, or it was sealed just now
+
+    def _texts(self, chosen: dict[str, tuple[str, int]]) -> dict[str, str]:
+        """Return the documents of ids, of which dataset and batch are known, as far as they are still there."""
+        found: dict[str, str] = {}
+        sealed: dict[str, tuple[str, int]] = {}
+        with closing(open_ledger(self.state_dir)) as ledger:
+            for dataset, seq in dict.fromkeys(chosen.values()):
+                row = ledger.execute("SELECT body FROM batch WHERE seq = ?", (seq,)).fetchone()
+                pairs = zip(*unpack(row[0]), strict=True) if row else ()
+                found |= {key: text for key, text in pairs if chosen.get(key) == (dataset, seq)}
+            sealed = {key: place for key, place in chosen.items() if key not in found}
+            if not sealed:
+                return found
+            with engine.engine(Path(tempfile.gettempdir()), memory=self.memory, threads=1) as connection:
+                ordered = sorted(sealed, key=lambda key: sealed[key])
+                for begin in range(0, len(ordered), _AT_ONCE):
+                    keys = ordered[begin : begin + _AT_ONCE]
+                    paths = {path for key in keys for path in _paths(ledger, *sealed[key])}
+                    if not paths:
+                        continue
+                    seqs = [sealed[key][1] for key in keys]
+                    with suppress(duckdb.IOException):  # one of them was deleted just now
+                        found |= connection.execute(
+                            "SELECT id, document FROM read_parquet($paths) WHERE seq BETWEEN $first AND $last "
+                            "AND list_contains($keys, id)",
+                            {
+                                "paths": [glob.escape(str(self.state_dir / path)) for path in sorted(paths)],
+                                "first": min(seqs),
+                                "last": max(seqs),
+                                "keys": keys,
+                            },
+                        ).fetchall()
+        return found
 
     def count(self, query: str, scope: Scope = ALL) -> int:
         """Return how many documents match."""
@@ -106,14 +149,23 @@ class Search:
         with engine.engine(Path(tempfile.gettempdir()), memory=self.memory, threads=self.threads) as connection:
             condition = _restricted(translate(query, engine.tokenizer(connection)), scope)
             gone: set[str] = set()
+            threads = self.threads
             while True:
-                with closing(open_ledger(self.state_dir)) as ledger:
-                    paths = self._snapshot(connection, ledger, scope, condition, wanted)
-                if lost := gone.intersection(paths):  # a row goes before its file, so retention cannot have done this
-                    raise LedgerError(f"segments are in the catalogue and not on the disk: {', '.join(sorted(lost))}")
+                paths: list[str] = []
                 try:
+                    with closing(open_ledger(self.state_dir)) as ledger:
+                        paths = self._snapshot(connection, ledger, scope, condition, wanted)
+                    if lost := gone.intersection(paths):  # a row goes before its file: retention cannot have done this
+                        missing = ", ".join(sorted(lost))
+                        raise LedgerError(f"segments are in the catalogue and not on the disk: {missing}")
                     _find(connection, paths, condition, wanted)
                     return connection.execute(sql).fetchall()
+                except duckdb.OutOfMemoryException as error:
+                    if threads == 1:
+                        hint = "narrow it with --since and --until, or ask for fewer documents"
+                        raise LedgerError(f"the search takes more memory than {self.memory}", hint) from error
+                    threads = 1  # half of what it takes
+                    connection.execute("SET threads = 1")
                 except duckdb.InvalidInputException as error:  # a regular expression that only DuckDB finds wrong
                     raise QueryError(f"the query cannot be run: {error}") from None
                 except duckdb.IOException:
@@ -187,6 +239,14 @@ def _loads(text: str) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         document = None
     return document if isinstance(document, dict) else {"event": {"original": text}}
+
+
+def _paths(ledger: sqlite3.Connection, dataset: str, seq: int) -> list[str]:
+    """Return which segments may hold a batch."""
+    rows = ledger.execute(
+        "SELECT path FROM segment WHERE dataset = ? AND ? BETWEEN first_seq AND last_seq", (dataset, seq)
+    )
+    return [path for (path,) in rows]
 
 
 def _sift(connection: duckdb.DuckDBPyConnection, condition: Translated, wanted: _Wanted) -> None:

@@ -10,8 +10,10 @@ from contextlib import closing
 from itertools import accumulate
 
 import pytest
+from click.testing import CliRunner
 from conformance.harness import mounted, until
 
+from logship.cli import main
 from logship.ledger.status import status
 from logship.store.search import count
 
@@ -39,6 +41,8 @@ def test_reading_stops_at_the_budget_and_goes_on_after_it(service):
     service.start()
     until(lambda: service.log(STOPS))
     log.unlink()
+    room = status(service.state).room
+    assert (4 << 20, True) == (room.max_size, "state.max_size" in room.reason)
     held = sum(path.stat().st_size for path in service.state.glob("ledger.db*"))
     assert held < 12 << 20  # one batch more than the budget, and the write-ahead log
     out.unlink()
@@ -61,6 +65,8 @@ def test_the_host_is_not_filled(service):
         until(lambda: service.log(STOPS))
         (said,) = service.log(STOPS)
         assert "state.min_free" in said["reason"]
+        told = CliRunner().invoke(main, ["status", "--state-dir", str(service.state)]).output
+        assert f"nothing more is read until there is room: {status(service.state).room.reason}" in told
         assert shutil.disk_usage(service.state).free > 0
         assert 0 == service.stop()
         assert not service.log("nothing can be written, and nothing is read until it can")

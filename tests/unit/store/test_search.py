@@ -1,5 +1,6 @@
 """Search over sealed and unsealed documents, also while they move."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -203,3 +204,33 @@ def test_what_is_no_moment_is_refused(text):
     """Anything else raises ValueError."""
     with pytest.raises(ValueError):
         parse_when(text, START)
+
+
+SEARCH = """
+import sys
+from pathlib import Path
+from logship.store.search import search
+hits = search(Path(sys.argv[1]), sys.argv[2], limit=50)
+peak = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+print(len(hits), peak >> 10)
+"""
+
+
+@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "unsealed"])
+def test_many_messages_of_a_megabyte_do_not_fill_the_memory(ledger, tmp_path, sealed):
+    """Of 300 documents of a megabyte only those that are given are held: the process stays below 400 MiB."""
+    for number, (name, document) in enumerate(numbered(0, 300).items()):
+        document["message"] = f"{number} {os.urandom(500).hex()} " * 1000
+        ledger.commit([pack({name: document})], [])
+    if sealed:
+        Archiver(tmp_path, ledger).drain()
+        ledger.prune(archive=True)
+        assert not ledger.after(0)
+    for query in ("*", "service.name:api", "log.logger:other"):
+        done = subprocess.run([sys.executable, "-c", SEARCH, tmp_path, query], capture_output=True, check=False)
+        assert 0 == done.returncode, done.stderr.decode()
+        count, peak = map(int, done.stdout.split())
+        assert (0 if "other" in query else 50) == count
+        assert peak < 400
+    with pytest.raises(LedgerError, match="takes more memory than 40MB"):
+        Search(tmp_path, memory="40MB").hits("log.logger:other OR *")
