@@ -45,6 +45,7 @@ class Outbox(Protocol):
         delivered: Mapping[int, int],
         duplicate: Mapping[int, int],
         rejected: Sequence[Rejected],
+        redelivered: int = 0,
     ) -> None:
         """Record the outcomes and move the cursor."""
 
