@@ -13,7 +13,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from bench import delivery, idle
+from bench import delivery, idle, outage
 from bench.corpus import write_docker
 from bench.peers import rsyslog
 from bench.runs import Figure, agent, measured, reference
@@ -97,6 +97,8 @@ def main() -> None:
     parser.add_argument("--long", action="store_true", help="also a file ten times as long: is memory flat?")
     parser.add_argument("--idle", action="store_true", help="instead: an agent that idles, and cost by lines")
     parser.add_argument("--delivery", action="store_true", help="instead: delivery alone")
+    parser.add_argument("--outage", type=float, metavar="SECONDS", help="instead: nobody takes the documents so long")
+    parser.add_argument("--rate", type=float, default=50.0, help="with --outage: MB/s that are written; default 50")
     parser.add_argument("--url", default="", help="with --delivery: also to this Elasticsearch, which is written to")
     parser.add_argument("--readme", action="store_true", help="also write the table into README.md")
     options = parser.parse_args()
@@ -105,6 +107,8 @@ def main() -> None:
         folder = Path(name)
         if options.idle:
             mark, text = "bench idle", idle.report(folder, options.lines or 400_000)
+        elif options.outage:
+            mark, text = "bench outage", outage.report(folder, options.outage, options.rate)
         elif options.delivery:
             mark, text = "bench delivery", delivery.report(folder, options.lines or 400_000, options.url)
         else:

@@ -59,9 +59,9 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """Start the endpoint in a process of its own; give its address."""
-    with subprocess.Popen([sys.executable, "-m", "bench.bulk_server"], stdout=subprocess.PIPE) as server:
+def serving(port: int = 0) -> Iterator[str]:
+    """Start the endpoint in a process of its own, on a free port or a given one; give its address."""
+    with subprocess.Popen([sys.executable, "-m", "bench.bulk_server", str(port)], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         try:
             yield f"http://127.0.0.1:{int(server.stdout.readline())}"
@@ -75,7 +75,7 @@ def taken(url: str) -> int:
 
 
 if __name__ == "__main__":
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", int(sys.argv[1])), Handler) as server:
         sys.stdout.write(f"{server.server_address[1]}\n")
         sys.stdout.flush()
         server.serve_forever()

@@ -203,12 +203,17 @@ class Rotations:
 
     def _make(self, connection: sqlite3.Connection) -> None:
         if not self._there:
-            for statement in _TABLES.split(";\n"):
-                connection.execute(statement)
+            make_tables(connection)
             self._there = True
 
 
 _MASK = (1 << 64) - 1
+
+
+def make_tables(connection: sqlite3.Connection) -> None:
+    """Create the tables, within a transaction that is under way."""
+    for statement in _TABLES.split(";\n"):
+        connection.execute(statement)
 
 
 def rotation_status(connection: sqlite3.Connection) -> list[RotationStatus]:

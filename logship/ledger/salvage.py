@@ -16,6 +16,7 @@ import orjson
 from logship.delivery.bulk import documents
 from logship.errors import LedgerError
 from logship.ledger.marks import mark
+from logship.ledger.rotations import make_tables
 from logship.model import Source, StoredBatch
 
 #: Table and its key; in this order, for what a batch refers to comes before it.
@@ -33,6 +34,8 @@ _TABLES = (
     ("batch", "seq"),
     ("unpaired", "key"),
 )
+#: The same of the tables of managed rotation, which not every ledger has.
+_ROTATIONS = (("backup", "id"), ("rotating", "file"), ("rotation", "path"))
 _EPOCH = "1970-01-01T00:00:00.000Z"
 #: Farthest jump over rows that cannot be read.
 _FAR = 1 << 24
@@ -65,7 +68,10 @@ def salvage(path: Path, target: sqlite3.Connection, *, archive: bool) -> Salvage
     found = Salvaged()
     with _whole_file(path), closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as source:
         target.execute("BEGIN")
-        for table, key in _TABLES:
+        rotations = _ROTATIONS if _managed(source) else ()
+        if rotations:
+            make_tables(target)
+        for table, key in (*_TABLES, *rotations):
             _copy(source, target, table, key, found)
         newest = _newest(source, target)
     target.execute("DELETE FROM sqlite_sequence WHERE name = 'batch'")
@@ -79,6 +85,14 @@ def salvage(path: Path, target: sqlite3.Connection, *, archive: bool) -> Salvage
     target.execute("UPDATE batch SET segment = NULL WHERE segment NOT IN (SELECT id FROM segment)")
     target.execute("COMMIT")
     return found
+
+
+def _managed(source: sqlite3.Connection) -> bool:
+    """Tell whether there are tables of managed rotation, or may be: the list of tables cannot be read."""
+    try:
+        return source.execute("SELECT 1 FROM sqlite_master WHERE name = 'rotation'").fetchone() is not None
+    except sqlite3.Error:
+        return True
 
 
 @contextmanager

@@ -16,8 +16,11 @@ from conformance.harness import until
 from crash.test_exactly_once import in_elasticsearch
 
 from logship.doctor.recovered import recovered
-from logship.ledger.recovery import recoveries
+from logship.ledger.ledger import Ledger
+from logship.ledger.recovery import open_whole, recoveries
+from logship.ledger.rotations import Rotations, rotation_status
 from logship.ledger.status import status
+from logship.model import Source
 from logship.store.search import search
 
 LINE = "2025-11-20 08:00:07.412 INFO [T] [a.py:1]  - {}\n"
@@ -239,6 +242,29 @@ def test_what_is_lost_for_good_is_named(shipper):
     assert 0 == shipper.service.stop()
     (said,) = shipper.service.log(AGAIN)
     assert (1, count) == (said["batches"], said["at_most_documents"])
+
+
+def test_what_is_known_of_managed_rotation_survives(tmp_path):
+    """Backups that logship made are not read as files of somebody's, and a removal that was begun is ended."""
+    for name in ("a.log", "a.log.1"):
+        (tmp_path / name).write_text("some bytes")
+    found = (tmp_path / "a.log.1").stat()
+    with Ledger.open(tmp_path / "state") as ledger:
+        source, path = Source("api"), tmp_path / "a.log"
+        file = ledger.register(path=path, device=1, inode=2, head=b"some bytes", source=source).ref.id
+        rotations = Rotations(ledger)
+        rotations.note(path, "collapse", "")
+        rotations.copied(path, found, 10)
+        rotations.begin(path, found, file, 4096, b"before", b"after")
+        before = (rotations.backups(), rotations.intents(), rotation_status(ledger.connection))
+    with (tmp_path / "state" / "ledger.db").open("r+b") as damaged:  # an index, so that nothing else is hurt
+        damaged.seek((root_page(tmp_path / "state" / "ledger.db", "file_inode") - 1) * 4096)
+        damaged.write(b"\xff" * 8)
+    assert broken(tmp_path / "state" / "ledger.db")
+    with open_whole(tmp_path / "state", lambda *_: [], archive=False) as ledger:
+        again = Rotations(ledger)
+        assert before == (again.backups(), again.intents(), rotation_status(ledger.connection))
+    assert recoveries(tmp_path / "state")
 
 
 def root_page(path: Path, name: str) -> int:
