@@ -138,3 +138,10 @@ def datasets(state):
     """Return the datasets that a ledger holds documents of."""
     with Ledger.open(state, readonly=True) as ledger:
         return {batch.dataset for batch in ledger.after(0, limit=100)}
+
+
+def test_a_clock_that_is_set_back_stops_no_report(ledger):
+    """An hour back is the beginning of the next minute, and not an hour without reports."""
+    one = reporter(ledger)
+    assert [True, True, False, True] == [one.step(after(minutes)) for minutes in (1, -59, -58.5, -58)]
+    assert len(reports(ledger)) == 3

@@ -239,3 +239,26 @@ def test_large_documents_are_sealed_in_little_memory(ledger, tmp_path):
     made = seal(tmp_path, memory="120MB")
     assert made[0].seqs[0] == 1
     assert len(made[0].seqs) < 12
+
+
+def test_a_clock_that_is_set_back_stops_no_sealing_and_deletes_nothing(ledger, put, tmp_path):
+    """What waits is sealed after its time by a clock that nobody sets back, and young segments are not old then."""
+    passed, today = 0.0, START
+    archiver = Archiver(
+        tmp_path, ledger, max_age=60, keep_age=timedelta(days=1), clock=lambda: passed, today=lambda: today
+    )
+    put(0, 5)
+    for step in range(3):
+        assert not archiver.step()
+        passed += 59
+        today -= timedelta(hours=1)
+        assert not archiver.step()
+        assert not archiver.busy
+        passed += 1
+        assert not archiver.step()
+        assert archiver.busy
+        assert [5] == [one.count for one in finish(archiver)]
+        put(5 * (step + 1), 5)
+    named, present = catalogue(ledger)
+    assert named == present
+    assert len(named) == 3
