@@ -308,6 +308,8 @@ def _explained(what: str, error: BaseException) -> LedgerError:
     """Return the error to raise: a damaged file, or a disk that is full, read-only or failing."""
     if _damaged(error):
         return LedgerDamaged(f"{what}: {error}")
+    if isinstance(error, FileExistsError | NotADirectoryError | PermissionError):
+        return LedgerError(f"{what}: {error.strerror}", "name a folder that is yours to write: --state-dir")
     return LedgerError(f"{what}: {error}", "nothing is lost: free space or repair the disk; it is tried again")
 
 

@@ -14,7 +14,7 @@ _SLASHES = re.compile(r":\\{0,7}/\\{0,7}/")
 #: What a URL may hold; a quote, white space or an angle bracket ends it.
 _AUTHORITY = re.compile(r"[^\s\"'`<>\x00]{1,400}")
 _HOST = re.compile(
-    r"(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.%]+\])?(?::\d{1,5})?(?=\\{0,7}/|[?#\s\"'`<>,;)\]}&\x00]|\.?$|\.\s|%2F|\(|:\s|\\)",
+    r"(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.%]+\])?(?::\d{1,5})?(?=\\{0,7}/|[?#\s\"'`<>,;)\]}&\x00]|[.:]?$|\.\s|%2F|\(|:\s|\\)",
     re.ASCII,
 )
 _WEB = re.compile(r"(?:https?|wss?|ftp|ssh|git)$", re.ASCII | re.IGNORECASE)

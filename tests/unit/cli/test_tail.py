@@ -144,6 +144,15 @@ def test_a_second_agent_is_told_of_the_first(tmp_path, log):
     assert "--state-dir" in done.stderr
 
 
+def test_a_state_directory_that_is_a_file_is_told(tmp_path, log):
+    """What stands in the way is named, and the option that names another place."""
+    (tmp_path / "state").write_text("")
+    done = tail(tmp_path, "--once", "--service", "api", log)
+    assert done.returncode == 4
+    assert "ledger.db: File exists" in done.stderr
+    assert "name a folder that is yours to write: --state-dir" in done.stderr
+
+
 def test_a_path_that_is_not_there_is_named(tmp_path):
     """A misspelt path is an error, not an agent that waits for ever."""
     done = tail(tmp_path, tmp_path / "nowhere.log")
