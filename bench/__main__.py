@@ -89,7 +89,7 @@ def write_readme(mark: str, text: str) -> None:
 def main() -> None:
     """Run everything and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.strip().splitlines()[0])
-    parser.add_argument("--lines", type=int, help="default: 1,000,000; with --idle 400,000")
+    parser.add_argument("--lines", type=int, help="default: 1,000,000; with --idle 2,000,000, with --delivery 400,000")
     parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="also rsyslog")
     parser.add_argument(
         "--formats", action=argparse.BooleanOptionalAction, default=True, help="also nginx access lines and JSON lines"
@@ -106,7 +106,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="logship-bench-") as name:
         folder = Path(name)
         if options.idle:
-            mark, text = "bench idle", idle.report(folder, options.lines or 400_000)
+            mark, text = "bench idle", idle.report(folder, options.lines or 2_000_000)
         elif options.outage:
             mark, text = "bench outage", outage.report(folder, options.outage, options.rate)
         elif options.delivery:

@@ -72,26 +72,30 @@ def _wait(process: subprocess.Popen[bytes], url: str, events: int, errors: Path)
         time.sleep(0.2)
 
 
-def linear(folder: Path, sizes: tuple[int, ...] = (100_000, 200_000, 400_000)) -> list[tuple[int, float]]:
-    """Return the CPU seconds for files of these numbers of lines, with segments."""
+def linear(folder: Path, sizes: tuple[int, ...]) -> list[tuple[int, float, float]]:
+    """Return the CPU seconds for files of these numbers of lines: without segments, and with them."""
     figures = []
     for lines in sizes:
         path = folder / f"linear-{lines}.log"
         write_docker(path, lines)
-        figures.append((lines, agent(path, "logship", store=True).cpu))
+        figures.append((lines, agent(path, "logship").cpu, agent(path, "logship", store=True).cpu))
+        path.unlink()
     return figures
 
 
 def report(folder: Path, lines: int) -> str:
     """Measure, and render Markdown: idle, then cost by lines (a quarter, a half and all of them)."""
     percent, memory = idle(folder)
-    costs = linear(folder, (lines // 4, lines // 2, lines))
     rows = ["| what | figure |", "|---|---|"]
     rows.append(f"| idle, 1,000 files | {percent:.2f} % of a core, {memory:.0f} MiB resident |")
-    last_lines, last = 0, 0.0
-    for count, cpu in costs:
-        more = (cpu - last) / (count - last_lines) * 1e6
-        note = f"{more:.1f} µs a line" if not last_lines else f"{more:.1f} µs for each further line"
-        rows.append(f"| {count:,} lines | {cpu:.2f} CPU s: {note} |")
-        last_lines, last = count, cpu
+    last = (0, 0.0, 0.0)
+    for costs in linear(folder, (lines // 4, lines // 2, lines)):
+        further = costs[0] - last[0]
+        bare, sealed = ((cost - before) / further * 1e6 for cost, before in zip(costs[1:], last[1:], strict=True))
+        each = "each" if not last[0] else "each further line"
+        rows.append(
+            f"| {costs[0]:,} lines | {costs[1]:.1f} CPU s, {bare:.1f} µs {each}; "
+            f"with segments {costs[2]:.1f} CPU s, {sealed:.1f} µs {each} |"
+        )
+        last = costs
     return "\n".join(rows)

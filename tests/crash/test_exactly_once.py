@@ -20,7 +20,7 @@ from crash.agent import AgentProcess
 from logship.ledger.status import status
 from logship.store.search import search
 
-KILLS = int(os.environ.get("LOGSHIP_TEST_KILLS", "100"))
+KILLS = int(os.environ.get("LOGSHIP_TEST_KILLS", "200"))
 #: What becomes of the answers between two kills (`servers.proxy`): mostly nothing, some lost or halved, an outage.
 WEATHER = ("", "", "", "ccc", "phc", "pchpnp", "n" * 40)
 
@@ -95,7 +95,7 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(tmp_path, proxy, ela
         proxy.play(chance.choice(WEATHER))
         agent.start()
         # From before the ledger is open to well into delivery; the moment is the point of the test.
-        time.sleep(chance.choice([chance.uniform(0.2, 1.2), chance.uniform(0.8, 4.0)]))
+        time.sleep(chance.choice([chance.uniform(0.2, 1.2), chance.uniform(0.8, 2.5)]))
         agent.kill()
         if number == KILLS * 3 // 4:
             writer.stop()
