@@ -13,7 +13,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from bench import delivery, idle, outage
+from bench import delivery, idle, many, outage
 from bench.corpus import write_docker
 from bench.peers import rsyslog
 from bench.runs import Figure, agent, measured, reference
@@ -98,6 +98,8 @@ def main() -> None:
     parser.add_argument("--idle", action="store_true", help="instead: an agent that idles, and cost by lines")
     parser.add_argument("--delivery", action="store_true", help="instead: delivery alone")
     parser.add_argument("--outage", type=float, metavar="SECONDS", help="instead: nobody takes the documents so long")
+    parser.add_argument("--many", type=float, metavar="SECONDS", help="instead: 510 busy files so long; short lives")
+    parser.add_argument("--short-lived", type=int, default=100_000, help="with --many: files; default 100,000")
     parser.add_argument("--rate", type=float, default=50.0, help="with --outage: MB/s that are written; default 50")
     parser.add_argument("--url", default="", help="with --delivery: also to this Elasticsearch, which is written to")
     parser.add_argument("--readme", action="store_true", help="also write the table into README.md")
@@ -109,6 +111,8 @@ def main() -> None:
             mark, text = "bench idle", idle.report(folder, options.lines or 2_000_000)
         elif options.outage:
             mark, text = "bench outage", outage.report(folder, options.outage, options.rate)
+        elif options.many:
+            mark, text = "bench many", many.report(folder, options.many, options.short_lived)
         elif options.delivery:
             mark, text = "bench delivery", delivery.report(folder, options.lines or 400_000, options.url)
         else:

@@ -20,7 +20,7 @@ from bench.corpus import write_docker
 from bench.runs import environment, tail
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_MB = 1_000_000
+MB = 1_000_000
 #: Seconds in which the agent must have read, and delivered, everything.
 _PATIENCE = 600.0
 
@@ -39,31 +39,31 @@ def report(folder: Path, seconds: float, rate: float) -> str:
     command = tail([str(log)], str(state), "api")
     with subprocess.Popen(command, env=os.environ | settings, stderr=subprocess.DEVNULL) as agent:
         try:
-            _wait(lambda: (state / "ledger.db").exists())
-            before = _cpu(agent.pid)
-            size = _write(log, lines, seconds, rate * _MB)
-            behind = size - _books(state)[0]
+            wait(lambda: (state / "ledger.db").exists())
+            before = cpu_seconds(agent.pid)
+            size = _write(log, lines, seconds, rate * MB)
+            behind = size - books(state)[0]
             began = time.monotonic()
-            _wait(lambda: _books(state)[0] == size)
-            late, cpu = time.monotonic() - began, _cpu(agent.pid) - before
+            wait(lambda: books(state)[0] == size)
+            late, cpu = time.monotonic() - began, cpu_seconds(agent.pid) - before
             disk = sum(path.stat().st_size for path in state.glob("ledger.db*"))
             with serving(port) as url:
                 began = time.monotonic()
-                _wait(lambda: taken(url))
+                wait(lambda: taken(url))
                 first = time.monotonic() - began
-                _wait(lambda: _books(state)[2] == 0 and taken(url) >= _books(state)[1])
-                last, cost = time.monotonic() - began, _cpu(agent.pid) - before - cpu
-                events = _books(state)[1]
+                wait(lambda: books(state)[2] == 0 and taken(url) >= books(state)[1])
+                last, cost = time.monotonic() - began, cpu_seconds(agent.pid) - before - cpu
+                events = books(state)[1]
                 if taken(url) != events:
                     raise SystemExit(f"the endpoint has {taken(url):,} documents instead of {events:,}")
-            memory = _peak(agent.pid)
+            memory = peak(agent.pid)
         finally:
             agent.terminate()
     rows = {
-        "written while nobody took it": f"{size / _MB:,.0f} MB in {seconds:.0f} s, {events:,} events",
-        "not read yet at the end of it": f"{behind / _MB:,.0f} MB, read {late:.1f} s later",
+        "written while nobody took it": f"{size / MB:,.0f} MB in {seconds:.0f} s, {events:,} events",
+        "not read yet at the end of it": f"{behind / MB:,.0f} MB, read {late:.1f} s later",
         "CPU of the agent meanwhile": f"{cpu:.1f} s",
-        "ledger": f"{disk / _MB:,.0f} MB",
+        "ledger": f"{disk / MB:,.0f} MB",
         "first document taken after the endpoint was back": f"{first:.1f} s",
         "all taken, and none more": f"{last:.1f} s, {cost:.1f} s of CPU",
         "peak memory": f"{memory / 1024:.0f} MiB",
@@ -85,7 +85,8 @@ def _write(log: Path, lines: list[bytes], seconds: float, rate: float) -> int:
     return written
 
 
-def _wait(true: Callable[[], object]) -> None:
+def wait(true: Callable[[], object]) -> None:
+    """Wait until something is true; raises SystemExit if it does not become so."""
     deadline = time.monotonic() + _PATIENCE
     while not true():
         if time.monotonic() > deadline:
@@ -93,7 +94,7 @@ def _wait(true: Callable[[], object]) -> None:
         time.sleep(0.1)
 
 
-def _books(state: Path) -> tuple[int, int, int]:
+def books(state: Path) -> tuple[int, int, int]:
     """Return bytes read, events made of them, and batches that wait."""
     with closing(sqlite3.connect(f"file:{state}/ledger.db?mode=ro", uri=True, timeout=60)) as ledger:
         read, events = ledger.execute("SELECT coalesce(sum(read), 0), coalesce(sum(events), 0) FROM file").fetchone()
@@ -103,11 +104,12 @@ def _books(state: Path) -> tuple[int, int, int]:
     return read, events, waiting
 
 
-def _cpu(process: int) -> float:
+def cpu_seconds(process: int) -> float:
+    """Return the CPU seconds of a process so far."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _peak(process: int) -> int:
+def peak(process: int) -> int:
     """Return the peak of the resident memory in KiB."""
     return int(Path(f"/proc/{process}/status").read_text().partition("VmHWM:")[2].split()[0])

@@ -31,8 +31,9 @@ from logship.ledger.unpaired import Unpaired
 from logship.lines.join import Joiner, Starts, compile_starts
 from logship.model import FileRef
 from logship.pipeline.columns import Enrich
+from logship.pipeline.compiled import Compiled, compile_pipeline
 from logship.pipeline.dropping import shares
-from logship.pipeline.encoder import Compiled, Encoder, compile_pipeline
+from logship.pipeline.encoder import Encoder
 from logship.pipeline.enrichment.origin import constants, with_version
 from logship.pipeline.enrichment.user_agent import UserAgents
 from logship.pipeline.redaction import Redactor

@@ -23,6 +23,7 @@ from logship.pipeline import exceptions
 from logship.pipeline.clean import Beside, Redaction, clean
 from logship.pipeline.columns import Column, Enrich, dumps
 from logship.pipeline.columns import texts as texts_of
+from logship.pipeline.compiled import Compiled, Form, compile_pipeline
 from logship.pipeline.dropping import Drops
 from logship.pipeline.fastpath import FastPath
 from logship.pipeline.formats import JsonFormat, Messages, Parsed, RegexFormat
@@ -60,26 +61,6 @@ class Encoded:
     redacted: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """What files of one service and zone share."""
-
-    formats: list[RegexFormat | JsonFormat]
-    #: Message rules of each format, if it has any.
-    messages: list[Messages | None]
-
-
-def compile_pipeline(spec: PipelineSpec, zone: str) -> Compiled:
-    """Compile a pipeline's patterns for stamps of a zone."""
-    return Compiled(
-        [JsonFormat(form, zone) if form.json_ else RegexFormat(form, zone) for form in spec.formats],
-        [
-            Messages([rule for name in form.messages for rule in spec.messages[name]]) if form.messages else None
-            for form in spec.formats
-        ],
-    )
-
-
 class Encoder:
     """One file's pipeline: formats compiled, constants encoded."""
 
@@ -107,7 +88,7 @@ class Encoder:
         self._key = key
         self._common = common = redactor.redact_value("", _constants(source, self.dataset, namespace, path, constants))
         self._beside = Beside(redactor)
-        compiled = compiled or compile_pipeline(spec, source.zone)
+        self._compiled = compiled = compiled or compile_pipeline(spec, source.zone)
         self._formats, self._messages = compiled.formats, compiled.messages
         # A tree of constants is made when a template is: of most files, most formats never occur.
         self._templates = [Templates(partial(_with, common, form.set), key) for form in spec.formats]
@@ -117,7 +98,7 @@ class Encoder:
         #: Time of the file's last event that had one: what a line without any gets.
         self._last = ""
         self._short: FastPath | None = None
-        self._shorts: dict[tuple[int, str, str | None], FastPath] = {}
+        self._shorts: dict[Form, FastPath] = {}
         #: Chunks to go the long way, after one that was not for the short way.
         self._long = 0
 
@@ -143,7 +124,7 @@ class Encoder:
         pattern = usual(form, [texts[row] for row in parsed.rows]) if isinstance(form, JsonFormat) else form
         if pattern is None:
             return
-        which = self._formats.index(form), start, pattern.spec.match
+        which: Form = self._formats.index(form), start, pattern.spec.match
         if which not in self._shorts:
             if len(self._shorts) > _SHAPES:
                 self._shorts.clear()
@@ -151,8 +132,9 @@ class Encoder:
             if self._redactor.redact_value("", constants) != constants:  # each is to be counted
                 return
             self._shorts[which] = FastPath(
-                pattern, rules, self._redactor, constants=constants, key=self._key, start=start, enrich=self._enrich
-            )
+                pattern, rules, self._redactor, constants=constants, key=self._key, start=start, enrich=self._enrich,
+                combinations=self._compiled.shared(which),
+            )  # fmt: skip
         self._short = self._shorts[which] if self._shorts[which].usable else None
 
     def encode(self, events: Events, taken: Sequence[Taken] = ()) -> Encoded:

@@ -22,7 +22,7 @@ from logship.pipeline.cells import Cells, Layout, crowded
 from logship.pipeline.columns import Enrich, Field
 from logship.pipeline.escaped import hexadecimal, record_pattern
 from logship.pipeline.formats import LEVELS, Messages, RegexFormat
-from logship.pipeline.members import Members, span
+from logship.pipeline.members import Combinations, Members, span
 from logship.pipeline.taken import Taken, leave, time_range
 
 _KEPT = 4096
@@ -65,6 +65,7 @@ class FastPath:
         key: str,
         start: str,
         enrich: Mapping[str, Enrich],
+        combinations: Combinations,
     ) -> None:
         match = form.spec.match or ""
         self._match = match if form.has_message else f"(?P<message>{match})"
@@ -75,6 +76,7 @@ class FastPath:
         self._constants = constants
         self._key = key
         self._enrich = enrich
+        self._combinations = combinations
         #: The message is the whole text, so that the other parts are looked at with it.
         self._whole = not form.has_message or (match.startswith("(?P<message>") and match.endswith("(?s:.*))"))
         self._seconds: dict[bytes, bytes] = {}
@@ -94,7 +96,14 @@ class FastPath:
         if found:
             converts = [form.level_fields if name == "level" else fields[name].named_cells for name in found.names]
             names = [one for name in found.names for one in (LEVELS if name == "level" else fields[name].names)]
-            members = Members(found, converts, names, self._constants)
+            members = Members(
+                found,
+                converts,
+                names,
+                self._constants,
+                combinations=self._combinations,
+                suspicious=self._suspicious,
+            )
             others = {
                 one.partition(".")[0]
                 for name, field in fields.items()
@@ -229,8 +238,7 @@ class FastPath:
                 self._odd_members.clear()
                 new = set(values)
             for value in new:
-                members.learn(value)
-                if self._suspicious(value):
+                if members.learn(value):
                     self._odd_members.add(value)
             cells = list(map(known.__getitem__, values))
         self._seen += len(values)

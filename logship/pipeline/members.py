@@ -7,7 +7,6 @@ apart once, and what it adds to a document is remembered as JSON.
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,15 @@ from typing import Any
 
 from orjson import dumps, loads
 
-from logship.pipeline.template import put
+from logship.pipeline.template import merge, put
 
 _TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<(\w+)>|\(|\)", re.DOTALL)
 #: Between parts that always stand side by side: plain text.
 _PLAIN = re.compile(r"(?:\\[^\w]|[^\\()\[\]|?*+{}.^$])*")
 _NAMED = re.compile(r"\(\?P<\w+>")
+
+#: Combinations that many files share, at most.
+_KEPT = 16384
 
 #: Name and JSON of the fields that one part becomes.
 Convert = Callable[[str], Sequence[tuple[str, bytes | None]]]
@@ -70,29 +72,78 @@ def _outermost(pattern: str) -> list[tuple[str, int, int]]:
     return found
 
 
+#: By the constants that stand among them: what each combination becomes, and whether it is better looked at closely.
+Combinations = dict[tuple[str, ...], dict[bytes, tuple[bytes, bool]]]
+
+
 class Members:
-    """What each combination of parts adds to a document."""
+    """What each combination of parts adds to a document; combinations are taken apart once for many files."""
 
     def __init__(
-        self, found: Span, converts: Sequence[Convert], names: Sequence[str], constants: Mapping[str, Any]
+        self,
+        found: Span,
+        converts: Sequence[Convert],
+        names: Sequence[str],
+        constants: Mapping[str, Any],
+        *,
+        combinations: Combinations,
+        suspicious: Callable[[bytes], bool],
     ) -> None:
         self._pattern = re.compile(found.inner, re.ASCII)
         self._groups = [self._pattern.groupindex[name] for name in found.names]
         self._converts = converts
+        self._suspicious = suspicious
         #: Top-level members of the document that are written here, constants included.
         self.owned = frozenset(name.partition(".")[0] for name in names)
-        self._constants = {name: constants[name] for name in self.owned if name in constants}
+        own = {name: constants[name] for name in self.owned if name in constants and constants[name] != {}}
+        #: The file's own constants, and what stands for them in what is shared.
+        self._inside: list[tuple[bytes, bytes]] = []
+        if _apart(own, names):
+            self._inside = [(_inner({f"\0{name}": 0}), _inner(value)) for name, value in own.items()]
+            self._tree: Mapping[str, Any] = {name: {f"\0{name}": 0} for name in own}
+            self._shared = combinations.setdefault(tuple(own), {})
+        else:
+            self._tree, self._shared = own, {}
         #: JSON by combination; whoever learns sees that there are not too many.
         self.known: dict[bytes, bytes] = {}
 
-    def learn(self, value: bytes) -> None:
-        """Take a combination apart; `value` is the inside of a JSON string. Raises ValueError if it is none."""
+    def learn(self, value: bytes) -> bool:
+        """
+        Note what a combination adds, and tell whether it may hold a secret; `value` is the inside of a JSON string.
+
+        Raises ValueError if it is none.
+        """
+        if value not in self._shared:
+            if len(self._shared) >= _KEPT:
+                self._shared.clear()
+            self._shared[value] = self._take_apart(value), self._suspicious(value)
+        json, odd = self._shared[value]
+        for mark, constants in self._inside:
+            json = json.replace(mark, constants)
+        self.known[value] = json
+        return odd
+
+    def _take_apart(self, value: bytes) -> bytes:
         found = self._pattern.fullmatch(loads(b'"%b"' % value))
         if found is None:
             raise ValueError("not the parts that were found")
-        tree: dict[str, Any] = copy.deepcopy(self._constants)
+        tree: dict[str, Any] = {}
         for group, convert in zip(self._groups, self._converts, strict=True):
             for name, cell in convert(found[group]):
                 if cell is not None:
                     put(tree, name, loads(cell))
-        self.known[value] = b"," + dumps(tree)[1:-1] if tree else b""
+        merge(tree, self._tree)
+        return b"," + _inner(tree) if tree else b""
+
+
+def _inner(tree: Mapping[str, Any]) -> bytes:
+    return dumps(tree)[1:-1]
+
+
+def _apart(constants: Mapping[str, Any], names: Sequence[str]) -> bool:
+    """Tell whether constants are objects, and none of the names is one of theirs or lies in one of their members."""
+    for name, value in constants.items():
+        inside = [one.partition(".")[2].partition(".")[0] for one in names if one.partition(".")[0] == name]
+        if not isinstance(value, dict) or "" in inside or not value.keys().isdisjoint(inside):
+            return False
+    return True

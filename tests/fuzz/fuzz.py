@@ -21,7 +21,8 @@ from logship.data import data_path
 from logship.lines.envelope import cut, unwrap, unwrap_some
 from logship.lines.join import Joiner, compile_starts
 from logship.model import Chunk, FileRef, Source
-from logship.pipeline.encoder import Compiled, Encoder, compile_pipeline
+from logship.pipeline.compiled import Compiled, compile_pipeline
+from logship.pipeline.encoder import Encoder
 from logship.pipeline.redaction import Redactor
 
 #: CPU seconds that any case may take, and more for each byte: a hundred times what lines take.

@@ -12,6 +12,7 @@ from logship.data import data_path
 from logship.lines.envelope import cut, unwrap, unwrap_some
 from logship.lines.join import Joiner, compile_starts
 from logship.model import Chunk, FileRef, Source
+from logship.pipeline.compiled import compile_pipeline
 from logship.pipeline.encoder import Encoder
 from logship.pipeline.enrichment.user_agent import UserAgents
 from logship.pipeline.escaped import escaped, record_pattern
@@ -39,11 +40,12 @@ def usual(number, message="cache warmed", trace="ab" * 16):
     return f"{stamp} INFO [Thread-{number % 7}] [app.py:{number}] {trace} - {message}"
 
 
-def documents(chunks, service, *, short, spec=None):
+def documents(chunks, service, *, short, spec=None, **more):
     """Return the documents of chunks of a container's file, and how many of them came the short way."""
     source = Source(service, "docker")
     spec = spec or KNOWN.for_source(source)
-    encoder = Encoder(spec, source, REDACTOR, key="key", constants={"host": {"name": "h"}}, enrich=ENRICH)
+    more = {"constants": {"host": {"name": "h"}}} | more
+    encoder = Encoder(spec, source, REDACTOR, key="key", enrich=ENRICH, **more)
     joiner = Joiner(compile_starts(spec.starts), compile_starts(spec.alone))
     found, quick, offset = [], 0, 0
     for data in chunks:
@@ -162,6 +164,20 @@ def test_what_cannot_be_told_from_the_record_is_left_to_the_long_way(pattern):
     """A pattern whose escaped form is not certain has none."""
     assert escaped(pattern) is None
     assert record_pattern(pattern) is None
+
+
+@pytest.mark.parametrize("own", [{}, {"log": {"level": "kept"}}, {"process": "text"}])
+def test_files_that_share_what_their_parts_become_keep_their_own_constants(own):
+    """What one file learned is used for the others, with the constants of each."""
+    compiled = compile_pipeline(KNOWN.specs["api"], "UTC")
+    chunk = b"".join(record(usual(number)) for number in range(300))
+    for path in ("/var/log/a", "/var/log/b", "/var/log/c"):
+        more = {"path": path, "constants": {"host": {"name": path}} | own}
+        long, _ = documents([chunk] * 2, "api", short=False, **more)
+        short, quick = documents([chunk] * 2, "api", short=True, compiled=compiled, **more)
+        assert short == long
+        assert quick > 250
+        assert {document["log"]["file"]["path"] for _, document in short} == {path}
 
 
 @pytest.mark.parametrize("trace", ["no-trace-id-here", "ABCDEF0123456789", "0123456789abcdeg", "0123456789é"])

@@ -5,7 +5,8 @@ import pytest
 
 from logship.data import data_path
 from logship.model import Events, Source
-from logship.pipeline.encoder import Encoder, compile_pipeline
+from logship.pipeline.compiled import compile_pipeline
+from logship.pipeline.encoder import Encoder
 from logship.pipeline.leftover import leaves_out, takes_all
 from logship.pipeline.redaction import Redactor
 from logship.pipeline.spec import FormatSpec, MessageRule, Pipelines, PipelineSpec
