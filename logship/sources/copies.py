@@ -83,16 +83,22 @@ def _candidates(generation: Generation, current: Iterable[Generation]) -> Iterat
     for known in current:
         if known.ref is None and known.descriptor >= 0 and named_after(known.path, generation.path):
             yield known.path, os.dup(known.descriptor)
-    base = original_name(generation.path.name)
-    try:
-        with os.scandir(generation.path.parent) as entries:
-            names = [entry.name for entry in entries if entry.name.startswith(base) and entry.name != base]
-    except OSError:
-        return
-    for name in names:
-        if not name.endswith((*COMPRESSED, GZIP)):
-            with contextlib.suppress(OSError):
-                yield generation.path.parent / name, open_regular(generation.path.parent / name)
+    for path, _ in beside(generation.path):
+        with contextlib.suppress(OSError):
+            yield path, open_regular(path)
+
+
+def beside(original: Path) -> list[tuple[Path, tuple[int, int]]]:
+    """Return the files in the directory of another that are named after it, with device and inode."""
+    base = original_name(original.name)
+    found = []
+    with contextlib.suppress(OSError), os.scandir(original.parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(base) and entry.name != base and not entry.name.endswith((*COMPRESSED, GZIP)):
+                with contextlib.suppress(OSError):
+                    status = entry.stat()
+                    found.append((original.parent / entry.name, (status.st_dev, status.st_ino)))
+    return found
 
 
 def _holds(descriptor: int, size: int, generation: Generation) -> bool | None:

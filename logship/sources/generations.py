@@ -20,7 +20,7 @@ from logship.ledger.first_starts import FirstStarts
 from logship.ledger.gaps import Cause, Gap, Gaps
 from logship.ledger.ledger import Ledger
 from logship.model import Progress
-from logship.sources.copies import Copy, find_copies, is_beginning, may_be_copy, original_name
+from logship.sources.copies import Copy, beside, find_copies, is_beginning, may_be_copy, original_name
 from logship.sources.discovery import Found
 from logship.sources.generation import MARK, Generation
 from logship.sources.handles import Handles
@@ -183,6 +183,7 @@ class Generations:
         self.ready[fresh] = None
         self.ready.pop(generation, None)
         generation.searched = 0
+        self._check_inodes(generation)
         for copy in find_copies(generation, self.current):
             self._take(copy, generation)
         if generation.descriptor < 0:
@@ -208,6 +209,16 @@ class Generations:
         generation.partial = generation.partial[: size - generation.offset]
         self.ready[generation] = None
         return True
+
+    def _check_inodes(self, generation: Generation) -> None:
+        """Find out which files beside one hold what the ledger knows of their inodes, if that was not seen yet."""
+        if all(known.opened or known.ref is None for known in self.current.values()):
+            return
+        for path, key in beside(generation.path):
+            known = self.current.get(key)
+            if known is not None and known.ref is not None and not known.opened:
+                self.move(known, path)
+                self.open(known)
 
     def _take(self, copy: Copy, generation: Generation) -> None:
         """Go on in a copy, or note that it holds nothing that was not read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from logship.sources.discovery import COMPRESSED, GZIP
 from logship.sources.generation import Generation
 
 
@@ -39,7 +40,11 @@ class Places:
         if directory not in self._names:
             try:
                 with os.scandir(directory) as entries:
-                    self._names[directory] = {entry.inode(): entry.name for entry in entries}
+                    # An inode that has come to a compressed file was freed: no file that is followed becomes one.
+                    named = ((entry.inode(), entry.name) for entry in entries)
+                    self._names[directory] = {
+                        inode: name for inode, name in named if not name.endswith((*COMPRESSED, GZIP))
+                    }
             except OSError:
                 self._names[directory] = None
         return self._names[directory]

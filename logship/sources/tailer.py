@@ -205,7 +205,10 @@ class Tailer:
     def _see_all(self, now: float) -> None:
         seen, places = self._seen(), Places()
         absent = []
-        for key, generation in list(self._files.current.items()):
+        for key in list(self._files.current):
+            # Another may have come to its place: when one file is found to be cut, others are looked at.
+            if (generation := self._files.current.get(key)) is None:
+                continue
             if key in seen:
                 self._attempt(self._see, generation, *seen.pop(key), now)
             else:

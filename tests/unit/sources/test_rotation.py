@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -394,3 +396,37 @@ def test_two_thousand_new_files_are_not_compared_with_each_other(start: Start, l
     for number in range(2000):
         append(logs / f"{number}.log", "same\n")
     assert agent.poll() == "same\n" * 2000
+
+
+def test_a_copy_on_the_inode_of_a_file_that_was_deleted_is_known_as_a_copy(start: Start, logs: Path) -> None:
+    """While stopped, a file is copied and truncated, and its copy has the inode of one that was deleted before."""
+    agent = start("app.log")
+    log, freed = logs / "app.log", logs.parent / "freed"
+    append(log, lines("a", 1, 3))
+    agent.poll()
+    log.rename(freed)
+    append(log, lines("b", 1, 2))
+    assert agent.poll() == lines("b", 1, 2)
+    agent.stop()
+    freed.write_bytes(log.read_bytes())
+    freed.rename(logs / "app.log.1")
+    log.write_text(lines("c", 1, 1))
+    agent.start()
+    assert agent.poll() + agent.settle() == lines("c", 1, 1)
+
+
+def test_a_compressed_file_on_the_inode_of_one_that_was_read_is_not_read_as_text(start: Start, logs: Path) -> None:
+    """Only what is in a compressed rotation is read, whatever the ledger knows of its inode."""
+    agent = start()
+    first = logs / "app.log.1"
+    append(first, lines("a", 1, 3))
+    assert agent.poll() == lines("a", 1, 3)
+    agent.stop()
+    more = "".join(f"{sha256(b'%d' % number).hexdigest()}\n" for number in range(100))
+    zipped = gzip.compress(more.encode())
+    assert b"\n" in zipped
+    first.write_bytes(zipped)
+    first.rename(logs / "app.log.2.gz")
+    agent.start()
+    assert agent.poll() + agent.settle() == more
+    assert set(agent.states().values()) == {"ended"}
