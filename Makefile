@@ -2,6 +2,7 @@
 # make test    the whole test suite, against the real parts (see `make tools`)
 # make bench   events per CPU second and memory, beside a reference loop and rsyslog
 # make conformance  the published cases of log shippers, one by one, with result and time
+# make peers   those of them that any shipper can be asked, also on rsyslog and syslog-ng where they are installed
 # make generate  write what is made of tables: index templates, fields, dashboards, searches
 # make pictures  draw the dashboards in docs/dashboards, of the answers of a real Elasticsearch
 # make soak    1,000 random kills with rotation and outages (KILLS=1000); the seed is printed
@@ -16,7 +17,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit bench soak fuzz conformance generate pictures lint lock wheel tools clean
+.PHONY: help demo test unit bench soak fuzz conformance peers generate pictures lint lock wheel tools clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -70,6 +71,9 @@ fuzz: $(VENV)/.dev
 
 conformance: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m conformance.board
+
+peers: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m conformance.peers
 
 generate: $(VENV)/.runtime
 	@$(BIN)/python -m logship.elastic.generate
