@@ -7,6 +7,7 @@ housekeeper. `Agent.once` reads what there is, delivers it, and ends.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -18,10 +19,10 @@ import structlog
 from logship import __version__, systemd
 from logship.delivery.courier import Courier
 from logship.delivery.replay import Replay
-from logship.delivery.sink import Sink
-from logship.errors import AccountingError, DeliveryError, LedgerDamaged, LogshipError
+from logship.delivery.sink import Doubting, Sink
+from logship.errors import AccountingError, DeliveryError, LedgerDamaged, LedgerError, LogshipError
 from logship.ingest import Ingest
-from logship.ledger import rejects
+from logship.ledger import doubts, rejects
 from logship.ledger.ledger import Ledger
 from logship.ledger.oldest import DropOldest
 from logship.ledger.retire import retire
@@ -150,6 +151,10 @@ class Agent:
 
     def close(self, *, leave: bool = False) -> None:
         """Let go of files, connections and the ledger; with `leave` not of the last two, which are still in use."""
+        for sink in self._sinks:
+            if isinstance(sink, Doubting):
+                with contextlib.suppress(LedgerError):  # without a note all that was under way is in doubt
+                    doubts.note(self.ledger, sink.name, sink.doubtful)
         self._watcher.close()
         if self._archiver:
             self._archiver.close()

@@ -21,6 +21,7 @@ from logship.data import data_path
 from logship.delivery.sink import Sink, under_way
 from logship.errors import ConfigError
 from logship.ingest import Ingest
+from logship.ledger import doubts
 from logship.ledger.budget import Budget
 from logship.ledger.first_starts import FirstStarts
 from logship.ledger.gaps import Gaps
@@ -323,8 +324,7 @@ def _sinks(settings: Settings, ledger: Ledger) -> list[Sink]:
             namespace=settings.namespace,
             in_flight=in_flight,
             reader=elasticsearch(settings, reading=True) if settings.elasticsearch.read_api_key else None,
-            # What was under way when the last run ended may have arrived.
-            doubtful=[batch.seq for batch in ledger.after(ledger.follow("elasticsearch"), limit=in_flight)],
+            doubtful=doubts.take(ledger, "elasticsearch", in_flight),
         )
         sinks.append(Prepared(sink, lambda: ensure_templates(client, retention(settings))))
     if settings.file_sink.path:

@@ -70,6 +70,8 @@ def configure(level: Level = "info", format: Format = "auto", stream: TextIO | N
     )
     # Libraries log whole requests below warning; a request holds documents.
     logging.basicConfig(level=max(least, logging.WARNING), handlers=[_Forward()], force=True)
+    # What its warnings say, that a node does not answer, we say ourselves, in the terms of delivery.
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
     atexit.unregister(close)
     atexit.register(close)
     global _active

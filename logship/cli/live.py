@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import datetime
-from re import Pattern
 from typing import Any, BinaryIO, Literal
 
 import orjson
 
 from logship.cli import render
+from logship.cli.grep import Grep
 from logship.delivery.bulk import documents
 from logship.model import StoredBatch
 
@@ -29,7 +29,7 @@ class Live:
         colour: bool = False,
         services: frozenset[str] = frozenset(),
         level: str = "",
-        grep: Pattern[str] | None = None,
+        grep: Grep | None = None,
     ) -> None:
         self._stream = stream
         self._stop = stop

@@ -63,7 +63,9 @@ class Root(Group):
             raise
         except LogshipError as error:
             raise Failure(error) from error
-        except (KeyboardInterrupt, click.Abort):
+        except (KeyboardInterrupt, click.Abort) as error:
+            if isinstance(error, click.Abort) and not (sys.stdin and sys.stdin.isatty()):  # a question met the end
+                raise click.UsageError("nobody answered, and nothing was changed; --yes does not ask", ctx) from None
             raise click.exceptions.Exit(130) from None
         except BrokenPipeError:
             _abandon_stdout()

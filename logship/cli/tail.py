@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ from typing import Literal
 import click
 
 from logship.cli import render
+from logship.cli.grep import Grep
 from logship.cli.live import Live
 from logship.cli.shared import Command, effective
 
@@ -61,7 +61,7 @@ def tail(
     """
     if paths and len(service) > 1:
         raise click.UsageError("with PATH there can be one --service: the one that writes it")
-    pattern = _pattern(grep)
+    pattern = Grep(grep) if grep else None
     settings = effective(ctx).settings
 
     from logship import log
@@ -91,15 +91,8 @@ def tail(
         raise BrokenPipeError
 
 
-def _pattern(grep: str | None) -> re.Pattern[str] | None:
-    try:
-        return re.compile(grep) if grep else None
-    except re.error as error:
-        raise click.BadParameter(f"{error.msg} at character {(error.pos or 0) + 1}", param_hint="--grep") from None
-
-
 def _live(
-    output: str | None, stop: threading.Event, services: frozenset[str], level: str | None, grep: re.Pattern[str] | None
+    output: str | None, stop: threading.Event, services: frozenset[str], level: str | None, grep: Grep | None
 ) -> Live | None:
     output = output or ("text" if render.terminal() else "none")
     if output == "none":

@@ -57,6 +57,15 @@ class Concurrent(Protocol):
         """Requests under way at a time, at most."""
 
 
+@runtime_checkable
+class Doubting(Protocol):
+    """A sink that knows which batches it may have taken although nobody was told so."""
+
+    @property
+    def doubtful(self) -> frozenset[int]:
+        """Sequence numbers of batches that may be there; those that have an outcome may be among them."""
+
+
 def under_way(sinks: Iterable[Sink]) -> dict[str, int]:
     """Return how many batches each sink may be sending at a time, by name."""
     return {sink.name: sink.in_flight if isinstance(sink, Concurrent) else 1 for sink in sinks}

@@ -1,5 +1,6 @@
 """Broken connections in front of a real Elasticsearch: what arrives is what was sent, each document once."""
 
+import contextlib
 import random
 import threading
 import time
@@ -160,6 +161,41 @@ def test_what_the_failure_store_took_is_repaired_once():
     assert {name: sent[name] for name in ("@timestamp", "message", "log")} == document(1)
 
 
+class Older:
+    """A server that does not know a parameter; each first request waits until two are under way."""
+
+    def __init__(self):
+        self.both = threading.Barrier(2)
+        self.first = threading.local()
+
+    def request(self, _method, path, _body=None, **_):
+        """Refuse the parameter, as OpenSearch does."""
+        if not getattr(self.first, "passed", False):
+            self.first.passed = True
+            self.both.wait(10)
+        if "require_data_stream" in path:
+            reason = "request [/x] contains unrecognized parameters: [include_source_on_error], [require_data_stream]"
+            return Answer(400, orjson.dumps({"error": {"type": "illegal_argument_exception", "reason": reason}}))
+        return Answer(200, b'{"errors":false,"items":[{"create":{"status":201}}]}')
+
+    def close(self):
+        """Do nothing."""
+
+
+def test_requests_that_find_out_together_what_an_older_server_does_not_know_all_go_on():
+    """Each is sent again without it, whoever was first."""
+    sink, receipts = ElasticsearchSink(Older(), in_flight=2), []
+    threads = [
+        threading.Thread(target=lambda seq=seq: receipts.append(sink.send(stored(document(seq), seq=seq), None)))
+        for seq in (1, 2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert receipts == [Receipt(delivered=1)] * 2
+
+
 def test_an_audit_event_is_never_changed():
     """What an audit stream refuses is rejected as it is, for its bytes are sealed."""
     client = Sequence(
@@ -211,6 +247,31 @@ def test_a_batch_that_an_earlier_run_may_have_sent_is_looked_up(elasticsearch, n
     later = ElasticsearchSink(elasticsearch, namespace=namespace, doubtful=[7])
     assert later.send(batch, None) == Receipt(duplicate=["k-0", "k-1"])
     assert messages(elasticsearch, namespace) == {"line 1": 1, "line 2": 1}
+
+
+def test_what_surely_did_not_arrive_is_in_no_doubt(elasticsearch, answer_with, namespace):
+    """Nobody listens, the key is refused, or the stream is blocked: the next run need not ask, nor mark anything."""
+    batch = stored(document(1), document(2), seq=7)
+    for url in ("http://127.0.0.1:1", answer_with(401, b'{"error":"no"}'), answer_with(429, b'{"error":"busy"}')):
+        sink = ElasticsearchSink(connect([url], timeout=4.0), namespace=namespace)
+        with contextlib.suppress(SinkUnavailable):
+            sink.send(batch, None)
+        assert sink.doubtful == frozenset()
+        sink.close()
+    sink = ElasticsearchSink(elasticsearch, namespace=namespace)
+    sink.send(batch, None)
+    stream = f"logs-dify.api-{namespace}"
+    blocked = elasticsearch.request("PUT", f"/{stream}/_settings", b'{"index.blocks.write": true}')
+    assert blocked.status == 200
+    with pytest.raises(SinkUnavailable):
+        sink.send(stored(document(3), seq=8), None)
+    assert sink.doubtful == {7}
+
+
+def test_what_may_have_arrived_is_in_doubt_for_the_next_run(elasticsearch, proxy, sink, namespace):
+    """An answer that was lost, and a batch that was taken in part."""
+    rolled_over(elasticsearch, proxy, sink, namespace)
+    assert sink.doubtful == {6, 7}
 
 
 def test_many_batches_under_way_arrive_once_through_a_bad_network(elasticsearch, proxy, namespace, tmp_path):

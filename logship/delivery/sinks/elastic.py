@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -36,6 +37,8 @@ _NO_TEMPLATE = "the index template is missing: run `logship setup`"
 _OPTIONAL = {"require_data_stream": "true", "include_source_on_error": "false"}
 _FILTER = "took,errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.failure_store"
 _UNKNOWN_PARAMETER = re.compile(r"unrecognized parameters?: (.*)")
+#: How many batches are remembered of which something was taken: more than can be without an outcome.
+_TAKEN = 256
 #: Where an error text begins to quote the document.
 _QUOTES = re.compile(r"(?s)(\. Preview of field's value: |For input string: |: \[truncated|\n at \[Source: ).*")
 _REASON_LIMIT = 500
@@ -73,11 +76,19 @@ class ElasticsearchSink:
         self._too_large: float = math.inf
         self._pace = Pace()
         self._doubtful = set(doubtful)
+        #: Batches that are being sent, and the last of which something was taken.
+        self._sending: set[int] = set()
+        self._taken: deque[int] = deque(maxlen=_TAKEN)
 
     @property
     def name(self) -> str:
         """Name of the sink's cursor."""
         return self._name
+
+    @property
+    def doubtful(self) -> frozenset[int]:
+        """Batches that may be there, in whole or in part."""
+        return frozenset(self._doubtful | self._sending | set(self._taken))
 
     def close(self) -> None:
         """Close the connections."""
@@ -88,13 +99,18 @@ class ElasticsearchSink:
     def send(self, batch: StoredBatch, only: frozenset[str] | None) -> Receipt:
         """Send a batch as it lies, or some of its documents."""
         stream = f"logs-{batch.dataset}-{self._namespace}"
+        self._sending.add(batch.seq)
         try:
             receipt = self._send(stream, batch, only)
         except SinkUnavailable as error:
             if error.unknown:
                 self._doubtful.add(batch.seq)
             raise
+        finally:
+            self._sending.discard(batch.seq)
         self._doubtful.discard(batch.seq)
+        if receipt.delivered or receipt.duplicate:
+            self._taken.append(batch.seq)
         return receipt
 
     def _send(self, stream: str, batch: StoredBatch, only: frozenset[str] | None) -> Receipt:
@@ -130,7 +146,7 @@ class ElasticsearchSink:
         while pairs:
             count = _portion(pairs, self._limit())
             part, pairs = pairs[:count], pairs[count:]
-            receipt = _sum(receipt, self._judge(stream, part, self._post(stream, pack(part))))
+            receipt = self._more(receipt, stream, part)
             if receipt.deferred and pairs:
                 return _sum(receipt, Receipt(deferred=[name for name, _ in pairs], reason=receipt.reason))
         return receipt
@@ -182,28 +198,37 @@ class ElasticsearchSink:
         for part in filter(None, (pairs[:middle], pairs[middle:])):
             if len(part) > 1 and _size(part) >= self._too_large:
                 found = self._halves(stream, part)
+                receipt = _sum(receipt, found)
             else:
-                found = self._judge(stream, part, self._post(stream, pack(part)))
-            receipt = _sum(receipt, found)
+                receipt = self._more(receipt, stream, part)
         return receipt
 
+    def _more(self, receipt: Receipt, stream: str, pairs: list[Document]) -> Receipt:
+        """Send a part of a batch; when that fails, it is not known any more what was taken of the parts before."""
+        try:
+            return _sum(receipt, self._judge(stream, pairs, self._post(stream, pack(pairs))))
+        except SinkUnavailable as error:
+            error.unknown = error.unknown or bool(receipt.delivered or receipt.duplicate)
+            raise
+
     def _post(self, stream: str, body: bytes) -> Answer:
-        query = "&".join(f"{key}={value}" for key, value in {**self._parameters, "filter_path": _FILTER}.items())
+        used = dict(self._parameters)
+        query = "&".join(f"{key}={value}" for key, value in {**used, "filter_path": _FILTER}.items())
         path = f"/{quote(stream)}/_bulk?{query}"
         try:
             answer = self._client.request("POST", path, body, media_type="application/x-ndjson", gzipped=True)
-            if answer.status == 400 and self._forget(answer):
+            if answer.status == 400 and self._forget(answer, used):
                 return self._post(stream, body)
             return answer
         except TransportError as error:
             raise _not_reached(error) from error
 
-    def _forget(self, answer: Answer) -> bool:
-        """Leave out from now on the parameters that the server does not know."""
+    def _forget(self, answer: Answer, used: Iterable[str]) -> bool:
+        """Leave out from now on the parameters that the server does not know; False if it was not sent any such."""
         found = _UNKNOWN_PARAMETER.search(answer.error())
-        unknown = [name for name in self._parameters if found and f"[{name}]" in found[1]]
-        for name in unknown:
-            del self._parameters[name]
+        unknown = [name for name in used if found and f"[{name}]" in found[1]]
+        # Another request may have found it out meanwhile.
+        self._parameters = {name: value for name, value in self._parameters.items() if name not in unknown}
         return bool(unknown)
 
     def _takes_any(self, stream: str) -> bool:
@@ -279,19 +304,20 @@ def _outcomes(pairs: list[Document], answer: Answer) -> Receipt:
             deferred.append(pair[0])
             reason = reason or f"HTTP {status} {_reason(result)}"
         elif status in (401, 403, 404) or "require_data_stream" in _reason(result):
-            raise _unavailable(status, f"HTTP {status} {_reason(result)}")
+            raise _unavailable(status, f"HTTP {status} {_reason(result)}", taken=bool(delivered or duplicate))
         else:
             rejected.append(Rejected(*pair, status, _reason(result)))
     return Receipt(delivered, duplicate, rejected, deferred, reason)
 
 
-def _unavailable(status: int, reason: str) -> SinkUnavailable:
+def _unavailable(status: int, reason: str, *, taken: bool = False) -> SinkUnavailable:
+    """Say why nothing more can be sent; `taken`: the server took some of it."""
     reason = reason[:_REASON_LIMIT]
     if status in (401, 403):
         hint = "the key needs create_doc and auto_configure on the data streams, and no write block may be set"
-        return SinkUnavailable(reason, hint=hint, pause=_REFUSED_PAUSE, alarm=True)
+        return SinkUnavailable(reason, hint=hint, pause=_REFUSED_PAUSE, unknown=taken, alarm=True)
     if status == 404 or "require_data_stream" in reason:
-        return SinkUnavailable(reason, hint=_NO_TEMPLATE, pause=5.0, alarm=True)
+        return SinkUnavailable(reason, hint=_NO_TEMPLATE, pause=5.0, unknown=taken, alarm=True)
     return SinkUnavailable(reason, unknown=status >= 500)
 
 

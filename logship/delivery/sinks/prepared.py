@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 from elastic_transport import TransportError
 
-from logship.delivery.sink import Concurrent, Sink, SinkUnavailable
+from logship.delivery.sink import Concurrent, Doubting, Sink, SinkUnavailable
 from logship.errors import LogshipError
 from logship.model import Receipt, StoredBatch
 
@@ -40,6 +40,11 @@ class Prepared:
     def in_flight(self) -> int:
         """Requests under way at a time, at most."""
         return self._sink.in_flight if isinstance(self._sink, Concurrent) else 1
+
+    @property
+    def doubtful(self) -> frozenset[int]:
+        """Batches that it may have taken."""
+        return self._sink.doubtful if isinstance(self._sink, Doubting) else frozenset()
 
     def close(self) -> None:
         """Close the sink."""

@@ -197,6 +197,8 @@ def test_a_running_agent_is_asked_to_replay(run, state):
 def test_discarding_asks_first(run, state):
     """Without --yes the answer decides; the documents stay counted as rejected."""
     assert "nothing was deleted" in run("rejected", "discard", "--all", "--state-dir", state, input="n\n").output
+    unasked = run("rejected", "discard", "--all", "--state-dir", state, input="")
+    assert (unasked.exit_code, "--yes does not ask" in unasked.stderr) == (2, True)
     assert "deleted" in run("rejected", "discard", "1", "--yes", "--state-dir", state).output
     assert run("rejected", "list", "--json", "--state-dir", state).output == ""
     assert json.loads(run("status", "--json", "--state-dir", state).output)["sinks"][0]["rejected"] == 1
@@ -242,6 +244,7 @@ def test_tail_refuses_a_wrong_pattern(run):
     result = run("tail", "--grep", "a(")
     assert result.exit_code == 2
     assert "unterminated subpattern at character 2" in result.stderr
+    assert "lookarounds" in run("tail", "--grep", "a(?=b)").stderr
 
 
 def on_terminal(columns: int, *arguments: object, **environ: str) -> str:

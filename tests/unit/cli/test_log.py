@@ -102,10 +102,11 @@ def test_debugging_shows_whole_tracebacks(lines):
 def test_what_libraries_log_arrives_in_the_same_form(lines):
     """A warning of a library is a line like ours; its chatter is not, since it may hold documents."""
     read = lines("debug")
-    logging.getLogger("elastic_transport").warning("node %s is dead", "a")
-    logging.getLogger("elastic_transport").info("> {document}")
+    logging.getLogger("urllib3").warning("node %s is dead", "a")
+    logging.getLogger("urllib3").info("> {document}")
+    logging.getLogger("elastic_transport").warning("said by the courier, in its terms")
     (line,) = read()
-    assert (line["message"], line["logger"], line["level"]) == ("node a is dead", "elastic_transport", "warning")
+    assert (line["message"], line["logger"], line["level"]) == ("node a is dead", "urllib3", "warning")
 
 
 def test_what_a_library_repeats_is_held_back_whatever_its_numbers(lines):
@@ -113,7 +114,7 @@ def test_what_a_library_repeats_is_held_back_whatever_its_numbers(lines):
     read = lines()
     for node in ("a", "b"):
         for times in range(1, 9):
-            logging.getLogger("elastic_transport.node_pool").warning(
+            logging.getLogger("urllib3.pool").warning(
                 "Node %r has failed for %i times in a row, putting on %.1f second timeout", node, times, times * 2.0
             )
     log.close()

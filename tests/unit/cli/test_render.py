@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from logship.cli import render
+from logship.cli.grep import Grep
 from logship.cli.live import Live
 from logship.delivery.bulk import pack
 from logship.model import StoredBatch
@@ -108,7 +109,22 @@ def test_the_live_stream_filters():
     assert words(services=frozenset({"worker", "nginx"})) == ["three", "four"]
     assert words(level="warning") == ["two", "five"]
     assert words(level="info") == ["one", "two", "four", "five"]
-    assert words(grep=re.compile("t[wh]|KeyError")) == ["two", "three", "five"]
+    assert words(grep=Grep("t[wh]|KeyError")) == ["two", "three", "five"]
+
+
+@pytest.mark.parametrize("pattern", [r"(a+)+$", r"(?P<x>a|aa)+$", r"(.*a){20}$"])
+def test_no_pattern_and_no_line_holds_the_stream_up(pattern):
+    """What backtracks for ever elsewhere is looked for in one pass."""
+    assert not Grep(pattern).search("a" * 5000 + "!")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"), [(r"\bKey", "a Key"), ("ü.ß", "üäß"), ("(?i)ERROR", "error"), ("^$", ""), (r"\d{3}", "1234")]
+)
+def test_patterns_mean_what_they_mean_in_python(pattern, text):
+    """Words, letters of any script, flags, ends and repetitions."""
+    assert Grep(pattern).search(text)
+    assert not Grep(pattern).search("x y z")
 
 
 def test_the_live_stream_indents_what_follows_the_first_line():
