@@ -191,7 +191,8 @@ class Binder:
         if settings.enrich.geoip_databases:
             from logship.pipeline.enrichment.geo import Places
 
-            self._enrich["source.ip"] = Places(settings.enrich.geoip_databases)
+            copies = settings.state_dir if os.access(settings.state_dir, os.W_OK) else None
+            self._enrich["source.ip"] = Places(settings.enrich.geoip_databases, copies=copies)
 
     def __call__(self, file: FileRef) -> tuple[Encoder, Joiner]:
         """Return what turns the file's lines to documents."""

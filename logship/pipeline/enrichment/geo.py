@@ -8,6 +8,8 @@ GeoIP2 City, Country and ASN, which other vendors follow. The operator brings th
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -30,9 +32,10 @@ log = structlog.get_logger()
 class _Database:
     """One file, opened again when it was replaced."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, copies: Path | None) -> None:
         self.path = path
-        self._reader, self._seen = _open(path)
+        self._copies = copies
+        self._reader, self._seen = _open(path, copies)
 
     def get(self, address: str) -> Mapping[str, Any]:
         """Return the record of an address; empty when there is none."""
@@ -50,7 +53,7 @@ class _Database:
         try:
             if _identity(self.path) == self._seen:
                 return False
-            reader, seen = _open(self.path)
+            reader, seen = _open(self.path, self._copies)
         except (OSError, ConfigError) as error:
             log.warning("a GeoIP database cannot be read again", path=str(self.path), reason=str(error))
             return False
@@ -60,10 +63,16 @@ class _Database:
 
 
 class Places:
-    """Adds place and network to a column of addresses; each different one is looked up once."""
+    """
+    Adds place and network to a column of addresses; each different one is looked up once.
 
-    def __init__(self, paths: Sequence[Path], clock: Callable[[], float] = time.monotonic) -> None:
-        self._databases = [_Database(path) for path in paths]
+    The files are copied into a directory, `copies` or the system's for temporary files; the copies have no name.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], *, copies: Path | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._databases = [_Database(path, copies) for path in paths]
         self._clock = clock
         self._next_look = clock() + _LOOK
         self._known: dict[bytes | None, _Both] = {}
@@ -129,13 +138,22 @@ def _identity(path: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _open(path: Path) -> tuple[maxminddb.Reader, tuple[int, int, int]]:
-    """Open a file; raises ConfigError naming it and what is wrong with it."""
+def _open(path: Path, copies: Path | None) -> tuple[maxminddb.Reader, tuple[int, int, int]]:
+    """
+    Open a copy of a file that nobody else can write to; raises ConfigError naming it and what is wrong with it.
+
+    Were the file itself mapped, whoever overwrites it in place would end this process (SIGBUS).
+    """
     try:
         seen = _identity(path)
         if not path.is_file():
             raise ConfigError(f"enrich.geoip_databases: {path}: is not a file", _HINT)
-        return maxminddb.open_database(path), seen
+        with path.open("rb") as file, tempfile.TemporaryFile(dir=copies) as copy:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            if _identity(path) != seen:
+                raise ConfigError(f"enrich.geoip_databases: {path}: is just being written", "start again in a moment")
+            return maxminddb.open_database(f"/proc/self/fd/{copy.fileno()}"), seen
     except OSError as error:
         raise ConfigError(f"enrich.geoip_databases: {path}: {error.strerror or error}", _HINT) from None
     except (maxminddb.InvalidDatabaseError, ValueError):

@@ -1,6 +1,7 @@
 """What documents get that their lines do not say."""
 
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -219,6 +220,15 @@ def test_a_new_file_takes_effect(tmp_path):
     (tmp_path / "broken").rename(path)
     now[0] += 61
     assert country() == "FR"
+
+
+def test_a_file_that_is_emptied_in_place_stays_known_as_it_was(tmp_path):
+    """Whoever overwrites it does not end the process that reads it."""
+    path = mmdb(tmp_path / "city.mmdb", CITY)
+    places = Places([path], copies=tmp_path)
+    os.truncate(path, 0)
+    assert orjson.loads(dict(places([b'"203.0.113.9"']))["source.geo"][0]) == BERLIN
+    assert [entry.name for entry in tmp_path.iterdir()] == ["city.mmdb"]
 
 
 @pytest.mark.parametrize(
