@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import sqlite3
 import sys
 from typing import Any
 
@@ -70,6 +71,10 @@ class Root(Group):
         except BrokenPipeError:
             _abandon_stdout()
             raise click.exceptions.Exit(141) from None
+        except sqlite3.DatabaseError as error:
+            from logship.ledger.ledger import explained
+
+            raise Failure(explained("cannot read the ledger", error)) from error
         except OSError as error:
             raise Failure(LogshipError(_system(error), _NEXT.get(error.errno or 0, _LOOK))) from error
         except Exception as error:

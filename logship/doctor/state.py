@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -13,8 +12,8 @@ from logship.doctor.finding import Finding, Repair
 from logship.errors import LedgerError, LedgerTooNew
 from logship.ledger.ledger import Ledger
 from logship.ledger.status import status
+from logship.store.catalogue import damage
 
-_MAGIC = b"PAR1"
 _GIB = 1 << 30
 #: Bytes that a file may be behind without a word, and for how many seconds.
 _BEHIND_BYTES = 1 << 20
@@ -77,14 +76,14 @@ def accounting(state_dir: Path) -> Iterator[Finding]:
 
 
 def segments(state_dir: Path) -> Iterator[Finding]:
-    """Look at each segment of the catalogue: is it there, whole in size, and Parquet at both ends."""
+    """Look at each segment of the catalogue: does it hold what was written to it (SHA-256)."""
     if not made(state_dir):
         return
     with Ledger.open(state_dir, readonly=True) as opened:
-        rows = opened.connection.execute("SELECT path, size, count FROM segment ORDER BY id").fetchall()
+        rows = opened.connection.execute("SELECT path, size, sha256, count FROM segment ORDER BY id").fetchall()
     bad = 0
-    for path, size, count in rows:
-        if reason := _damage(state_dir / path, size):
+    for path, size, sha256, count in rows:
+        if reason := damage(state_dir / path, size, sha256):
             bad += 1
             what = f"{reason}; {count} documents were in it"
             step = "restore it from a backup of the state directory, or let --repair take it out of the catalogue"
@@ -92,21 +91,7 @@ def segments(state_dir: Path) -> Iterator[Finding]:
             repair = Repair(question, partial(_forget, state_dir, path))
             yield Finding("problem", str(state_dir / path), what, step, repair)
     if not bad:
-        yield Finding("ok", str(state_dir / "segments"), f"{len(rows)} segments, all there")
-
-
-def _damage(path: Path, size: int) -> str:
-    try:
-        with path.open("rb") as file:
-            found = os.fstat(file.fileno()).st_size
-            start = file.read(4)
-            file.seek(max(size - 4, 0))
-            end = file.read()
-    except OSError as error:
-        return error.strerror or str(error)
-    if found != size:
-        return f"has {found:,} bytes instead of {size:,}"
-    return "" if start == end == _MAGIC else "is not a Parquet file any more"
+        yield Finding("ok", str(state_dir / "segments"), f"{len(rows)} segments, all as they were written")
 
 
 def _forget(state_dir: Path, path: str) -> str:

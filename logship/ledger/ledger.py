@@ -64,7 +64,7 @@ class Ledger:
         except (OSError, sqlite3.Error) as error:
             if lock is not None:
                 os.close(lock)
-            raise _explained(f"cannot use {path}", error) from error
+            raise explained(f"cannot use {path}", error) from error
         except LedgerError:
             if lock is not None:
                 os.close(lock)
@@ -96,7 +96,7 @@ class Ledger:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.OperationalError) or _damaged(error):
-                    raise _explained(f"cannot write {self.directory / 'ledger.db'}", error) from error
+                    raise explained(f"cannot write {self.directory / 'ledger.db'}", error) from error
                 raise
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
@@ -105,7 +105,7 @@ class Ledger:
             try:
                 return self.connection.execute(sql, parameters).fetchall()
             except sqlite3.DatabaseError as error:
-                raise _explained(f"cannot read {self.directory / 'ledger.db'}", error) from error
+                raise explained(f"cannot read {self.directory / 'ledger.db'}", error) from error
 
     # files
 
@@ -304,7 +304,7 @@ def _damaged(error: BaseException) -> bool:
     )
 
 
-def _explained(what: str, error: BaseException) -> LedgerError:
+def explained(what: str, error: BaseException) -> LedgerError:
     """Return the error to raise: a damaged file, or a disk that is full, read-only or failing."""
     if _damaged(error):
         return LedgerDamaged(f"{what}: {error}")

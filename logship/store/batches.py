@@ -9,17 +9,18 @@ import orjson
 from isal import igzip
 
 from logship.errors import LedgerError
+from logship.ledger.ledger import connect, explained
 
 
 def open_ledger(state_dir: Path) -> sqlite3.Connection:
-    """Open the ledger for reading, while another process may write it; raises LedgerError when there is none."""
+    """Open the ledger for reading, while another process may write it. Raises LedgerError when it cannot."""
     path = state_dir / "ledger.db"
     if not path.exists():
         raise LedgerError(f"no ledger in {state_dir}", "has the agent run with this --state-dir?")
     try:
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30, isolation_level=None)
+        return connect(path, readonly=True)
     except sqlite3.Error as error:
-        raise LedgerError(f"cannot read {path}: {error}") from error
+        raise explained(f"cannot read {path}", error) from error
 
 
 def unpack(body: bytes) -> tuple[list[str], list[str]]:

@@ -24,14 +24,17 @@ import duckdb
 import orjson
 
 from logship.errors import LedgerError, QueryError
+from logship.ledger.ledger import explained
 from logship.store import engine
 from logship.store.batches import open_ledger, unpack
+from logship.store.catalogue import damaged
 from logship.store.query import Translated, translate
 
 #: Characters of unsealed documents that are held at once.
 _CHUNK = 16 << 20
 #: Documents that are read from segments at once.
 _AT_ONCE = 100
+_REPAIR = "`logship doctor --repair` takes them out of the catalogue, once no agent runs"
 #: How often a search begins anew when documents that it found are not there any more.
 _AGAIN = 3
 
@@ -166,12 +169,16 @@ class Search:
                         raise LedgerError(f"the search takes more memory than {self.memory}", hint) from error
                     threads = 1  # half of what it takes
                     connection.execute("SET threads = 1")
-                except duckdb.InvalidInputException as error:  # a regular expression that only DuckDB finds wrong
-                    raise QueryError(f"the query cannot be run: {error}") from None
-                except duckdb.IOException:
+                except duckdb.Error as error:
                     gone = {path for path in paths if not Path(path).exists()}
-                    if not gone:
-                        raise
+                    if gone:
+                        continue
+                    if broken := damaged(self.state_dir, paths):
+                        raise LedgerError(f"segments are damaged: {', '.join(broken)}", _REPAIR) from None
+                    if isinstance(error, duckdb.InvalidInputException):
+                        # a regular expression that only DuckDB finds wrong
+                        raise QueryError(f"the query cannot be run: {error}") from None
+                    raise
 
     def _snapshot(
         self,
@@ -201,7 +208,7 @@ class Search:
                     held = 0
             _sift(connection, condition, wanted)
         except sqlite3.Error as error:
-            raise LedgerError(f"cannot read the ledger in {self.state_dir}: {error}") from error
+            raise explained(f"cannot read the ledger in {self.state_dir}", error) from error
         finally:
             ledger.execute("ROLLBACK")
         return [str(self.state_dir / path) for (path,) in paths]

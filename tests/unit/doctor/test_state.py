@@ -30,7 +30,7 @@ def test_an_agent_that_did_its_work_is_in_order(doctor):
     """Ledger, books and segments are found whole."""
     code, found = doctor({})
     assert (code, states(found, "ledger"), states(found, "accounting")) == (0, ["ok"], ["ok"])
-    assert found["segments"][0]["what"] == "1 segments, all there"
+    assert found["segments"][0]["what"] == "1 segments, all as they were written"
 
 
 def test_a_wrong_configuration_cannot_be_examined(doctor):

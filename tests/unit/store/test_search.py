@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from unit.store.conftest import START, numbered, pack
 
-from logship.errors import LedgerError, QueryError
+from logship.errors import LedgerError, LedgerTooNew, QueryError
 from logship.ledger.ledger import Ledger
 from logship.store.archiver import Archiver
 from logship.store.dates import parse_when
@@ -168,6 +168,26 @@ def test_a_lost_segment_is_an_error(half):
     with pytest.raises(LedgerError, match=r"not on the disk: .*dify\.api-1\.parquet"):
         search(half, "event")
     assert count(half, "event", since=START + timedelta(seconds=10)) == 10
+
+
+@pytest.mark.parametrize("harm", ["emptied", "flipped", "cut"])
+def test_a_damaged_segment_is_named_with_the_next_step(half, harm):
+    """Not the query is wrong, but a file that holds other bytes than were written to it."""
+    (path,) = (half / "segments").glob("*/*.parquet")
+    data = path.read_bytes()
+    middle = len(data) // 3
+    flipped = data[:middle] + bytes(byte ^ 0xFF for byte in data[middle : middle + 400]) + data[middle + 400 :]
+    path.write_bytes({"emptied": b"", "flipped": flipped, "cut": data[:-10]}[harm])
+    with pytest.raises(LedgerError, match=r"damaged: .*dify\.api-1\.parquet") as error:
+        search(half, "event")
+    assert "doctor --repair" in error.value.hint
+
+
+def test_a_ledger_of_a_newer_release_is_not_searched(half, ledger):
+    """It may hold what this release would not find."""
+    ledger.connection.execute("PRAGMA user_version = 999")
+    with pytest.raises(LedgerTooNew):
+        search(half, "event")
 
 
 def test_a_state_directory_may_hold_pattern_signs(tmp_path):
