@@ -87,6 +87,7 @@ class Terms(Form):
     isBucketed: Literal[True]
     scale: Literal["ordinal"]
     label: str
+    customLabel: bool
     sourceField: str
     params: TermsParams
 

@@ -4,9 +4,11 @@ import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
-from textwrap import wrap
+
+from views.lettering import count, cut, lines, number, shares, ticks, width
 
 from logship.elastic.views.body import value_of
+from logship.elastic.views.headings import heading
 from logship.elastic.views.layout import places
 from logship.elastic.views.model import Bars, Dashboard, Events, Metric, Runbook, Series, Table
 
@@ -36,6 +38,12 @@ class Canvas:
         fill = f' style="fill:{colour}"' if colour else ""
         place = f'x="{_n(self.x + x)}" y="{_n(self.y + y)}"'
         self.parts.append(f'<text {place} class="{kind}" text-anchor="{anchor}"{fill}>{escape(str(words))}</text>')
+
+    def runs(self, x, y, runs):
+        """Write runs of several kinds at one baseline, each after the other."""
+        spans = "".join(f'<tspan class="{kind}">{escape(words)}</tspan>' for words, kind in runs)
+        place = f'x="{_n(self.x + x)}" y="{_n(self.y + y)}"'
+        self.parts.append(f'<text {place} xml:space="preserve">{spans}</text>')
 
     def box(self, x, y, width, height, colour, radius=0):
         """Draw a filled rectangle."""
@@ -79,7 +87,7 @@ def draw(dashboard: Dashboard, language: str, answer: Callable, events: Callable
         if isinstance(spot.panel, Runbook):
             _runbook(canvas, spot.panel.text.in_(language))
         elif isinstance(spot.panel, Events):
-            _events(canvas, *events(spot.panel.search))
+            _events(canvas, *events(spot.panel.search), language)
         else:
             _chart(canvas, spot.panel, answer(spot.panel), language)
         parts += canvas.parts
@@ -95,7 +103,7 @@ def _chart(canvas, chart, answer, language):
     found = answer.get("aggregations", {})
     if isinstance(chart, Metric):
         value = value_of(found | {"doc_count": total}, 0, chart.measures[0])
-        canvas.text(12, 70, shown(chart.measures[0], value), "n", colour="#0b64dd")
+        canvas.text(12, 70, number(chart.measures[0], value), "n", colour="#0b64dd")
     elif isinstance(chart, Table):
         _table(canvas, chart, found, language)
     elif isinstance(chart, Series):
@@ -108,28 +116,29 @@ def _chart(canvas, chart, answer, language):
 def _bars(canvas, rows):
     rows = rows[: int((canvas.height - 36) // 18)]
     longest = max((value for _, value in rows), default=0)
-    for number, (name, value) in enumerate(rows):
-        y = 36 + 18 * number
-        room = canvas.width * 0.42
-        canvas.text(12, y + 10, _cut(name, room), "d")
-        width = (canvas.width - room - 70) * value / longest
-        canvas.box(room + 16, y, max(width, 1), 12, COLOURS[0], 2)
-        canvas.text(room + 22 + width, y + 10, _count(value))
+    room = min(max((width(name) for name, _ in rows), default=0) + 4, canvas.width * 0.58)
+    for place, (name, value) in enumerate(rows):
+        y = 36 + 18 * place
+        canvas.text(12, y + 10, cut(name, room), "d")
+        length = (canvas.width - room - 76) * value / longest
+        canvas.box(room + 18, y, max(length, 1), 12, COLOURS[0], 2)
+        canvas.text(room + 24 + length, y + 10, count(value))
 
 
 def _donut(canvas, rows):
     total, begin = sum(value for _, value in rows), 0.0
     radius = min(canvas.height - 50, canvas.width * 0.4) / 2.6
     x, y = 20 + radius * 1.25, 36 + (canvas.height - 46) / 2
-    for number, (name, value) in enumerate(rows):
-        colour = LEVELS.get(name, COLOURS[number % len(COLOURS)])
+    for place, (name, value) in enumerate(rows):
+        colour = LEVELS.get(name, COLOURS[place % len(COLOURS)])
         canvas.arc(x, y, radius, begin, begin + value / total, colour)
         begin += value / total
-        row = 46 + 16 * number
+        row = 46 + 16 * place
         if row < canvas.height - 6:
             left = x + radius * 1.25 + 16
             canvas.box(left, row - 8, 9, 9, colour, 2)
-            canvas.text(left + 14, row, _cut(f"{name}  {value / total:.0%}", canvas.width - left - 18), "d")
+            canvas.text(left + 42, row, f"{value / total:.0%}", anchor="end")
+            canvas.text(left + 50, row, cut(name, canvas.width - left - 58), "d")
 
 
 def _series(canvas, chart, found, language):
@@ -143,138 +152,99 @@ def _series(canvas, chart, found, language):
     highest = 1.0 if share else max(values if chart.shape == "line" else sums.values()) or 1.0
     begin, step = moments[0], 300_000
     span = moments[-1] - begin + step
-    for part in (0, 0.5, 1):
-        y = bottom - (bottom - top) * part
+    marks = [0, 0.5, 1] if share else ticks(highest, chart.measures[0])
+    highest = marks[-1]
+    for mark in marks:
+        y = bottom - (bottom - top) * mark / highest
         canvas.line([(left, y), (right, y)], "#e3e8f2", 1)
-        label = f"{part:.0%}" if share else shown(chart.measures[0], highest * part)
-        canvas.text(left - 6, y + 4, label, "d", "end")
+        canvas.text(left - 6, y + 4, f"{mark:.0%}" if share else number(chart.measures[0], mark), "d", "end")
     for moment in moments:
         if moment % 1_800_000 == 0:
             x = left + (right - left) * (moment - begin) / span
             canvas.text(x, bottom + 15, f"{datetime.fromtimestamp(moment / 1000, UTC):%H:%M}", "d")
     base = dict.fromkeys(moments, 0.0)
-    for number, (name, points) in enumerate(series):
-        colour = LEVELS.get(name, COLOURS[number % len(COLOURS)])
+    for place, (name, points) in enumerate(series):
+        colour = LEVELS.get(name, COLOURS[place % len(COLOURS)])
         line = []
         for moment in moments:
             value = points.get(moment)
             if value is None or (not value and chart.shape != "line"):
                 continue
-            x, width = left + (right - left) * (moment - begin) / span, (right - left) * step / span
+            x, wide = left + (right - left) * (moment - begin) / span, (right - left) * step / span
             if chart.shape == "line":
-                line.append((x + width / 2, bottom - (bottom - top) * value / highest))
+                line.append((x + wide / 2, bottom - (bottom - top) * value / highest))
                 continue
             part = value / (sums[moment] if share else highest)
             low = bottom - (bottom - top) * base[moment]
             base[moment] += part
-            canvas.box(x + 1, low - (bottom - top) * part, max(width - 2, 1), (bottom - top) * part, colour)
+            canvas.box(x + 1, low - (bottom - top) * part, max(wide - 2, 1), (bottom - top) * part, colour)
         if line:
             canvas.line(line, colour, 2)
-        if legend and 46 + 16 * number < canvas.height:
-            canvas.box(right + 14, 38 + 16 * number, 9, 9, colour, 2)
-            canvas.text(right + 28, 46 + 16 * number, _cut(name, legend - 30), "d")
+        if legend and 46 + 16 * place < canvas.height:
+            canvas.box(right + 14, 38 + 16 * place, 9, 9, colour, 2)
+            canvas.text(right + 28, 46 + 16 * place, cut(name, legend - 30), "d")
 
 
 def _named_series(chart, found, language):
     split = found["by0"]["buckets"] if chart.by else [{"key": "", "time": found["time"]}]
     series = []
     for one in split:
-        for number, measure in enumerate(chart.measures):
+        for place, measure in enumerate(chart.measures):
             name = str(one["key"]) or measure.title.in_(language)
-            points = {bucket["key"]: value_of(bucket, number, measure) for bucket in one["time"]["buckets"]}
+            points = {bucket["key"]: value_of(bucket, place, measure) for bucket in one["time"]["buckets"]}
             series.append((name, points))
     return series
 
 
 def _table(canvas, chart, found, language):
     rows = _rows(chart, found, 0, ())[: int((canvas.height - 54) // 17)]
-    values = 88
-    room = (canvas.width - 24 - values * len(chart.measures)) / len(chart.by)
-    for number, field in enumerate(chart.by):
-        canvas.text(12 + room * number, 42, _cut(field, room - 6), "b")
-    for number, measure in enumerate(chart.measures):
-        x = canvas.width - 12 - values * (len(chart.measures) - 1 - number)
-        canvas.text(x, 42, _cut(measure.title.in_(language), values - 4), "b", "end")
-    for place, (keys, numbers) in enumerate(rows):
-        y = 59 + 17 * place
-        for number, key in enumerate(keys):
-            canvas.text(12 + room * number, y, _cut(key, room - 8), "d")
-        for number, (measure, value) in enumerate(zip(chart.measures, numbers, strict=True)):
-            x = canvas.width - 12 - values * (len(chart.measures) - 1 - number)
-            canvas.text(x, y, shown(measure, value), anchor="end")
+    titles = [measure.title.in_(language) for measure in chart.measures]
+    values = [max(60, width(title, "b") + 16) for title in titles]
+    heads = [heading(field, language) for field in chart.by]
+    _columns(canvas, heads, [keys for keys, _ in rows], canvas.width - 24 - sum(values))
+    ends = [canvas.width - 12 - sum(values[place + 1 :]) for place in range(len(values))]
+    for title, x in zip(titles, ends, strict=True):
+        canvas.text(x, 42, title, "b", "end")
+    for place, (_, numbers) in enumerate(rows):
+        for measure, value, x in zip(chart.measures, numbers, ends, strict=True):
+            canvas.text(x, 59 + 17 * place, number(measure, value), anchor="end")
 
 
-def _rows(chart, bucket, number, keys):
-    if number == len(chart.by):
+def _rows(chart, bucket, depth, keys):
+    if depth == len(chart.by):
         return [(keys, [value_of(bucket, place, measure) for place, measure in enumerate(chart.measures)])]
-    return [row for one in bucket[f"by{number}"]["buckets"]
-            for row in _rows(chart, one, number + 1, (*keys, str(one["key"])))]  # fmt: skip
+    return [row for one in bucket[f"by{depth}"]["buckets"]
+            for row in _rows(chart, one, depth + 1, (*keys, str(one["key"])))]  # fmt: skip
 
 
-def _events(canvas, columns, documents):
-    room = (canvas.width - 24 - 64) / len(columns)
-    canvas.text(12, 42, "time", "b")
-    for number, column in enumerate(columns):
-        canvas.text(76 + room * number, 42, _cut(column, room - 6), "b")
-    for place, (time, cells) in enumerate(documents[: int((canvas.height - 54) // 17)]):
-        y = 59 + 17 * place
-        canvas.text(12, y, time, "d")
-        for number, cell in enumerate(cells):
-            colour = LEVELS.get(cell, "") if columns[number] == "log.level" else ""
-            canvas.text(76 + room * number, y, _cut(cell, room - 8), "m", colour=colour)
+def _events(canvas, columns, documents, language):
+    shown = documents[: int((canvas.height - 54) // 17)]
+    heads = [{"zh": "时间"}.get(language, "time"), *(heading(column, language) for column in columns)]
+    _columns(canvas, heads, [(time, *cells) for time, cells in shown], canvas.width - 24, "m")
+
+
+def _columns(canvas, heads, rows, room, kind="d"):
+    """Write headings and rows, each column as wide as it needs to be and can be."""
+    needs = [
+        max([width(head, "b"), *(width(row[place], kind) for row in rows)]) + 12 for place, head in enumerate(heads)
+    ]
+    rooms = shares(needs, room)
+    x = 12
+    for place, (head, wide) in enumerate(zip(heads, rooms, strict=True)):
+        canvas.text(x, 42, cut(head, wide - 8, "b"), "b")
+        for down, row in enumerate(rows):
+            canvas.text(x, 59 + 17 * down, cut(row[place], wide - 8, kind), kind, colour=LEVELS.get(row[place], ""))
+        x += wide
 
 
 def _runbook(canvas, text):
-    wide = any(ord(char) > 0x2E80 for char in text)
     y = 42
     for paragraph in text.strip().split("\n\n"):
-        plain = paragraph.replace("**", "").replace("*", "").replace("`", "")
-        for number, line in enumerate(wrap(plain, int((canvas.width - 24) / (11.4 if wide else 6.6)))):
-            if y > canvas.height - 8:
-                return
-            canvas.text(12, y, line, "b" if number == 0 else "d")
+        for line in lines(paragraph, canvas.width - 24):
+            canvas.runs(12, y, line)
             y += 15
         y += 5
-
-
-def shown(measure, value):
-    """Return a number as a person reads it."""
-    if value is None:
-        return "–"
-    if measure.field == "event.duration":
-        return _time(value / 1e9)
-    if measure.field.endswith("lag_seconds"):
-        return _time(value)
-    return _bytes(value) if measure.field.endswith("bytes") else _count(value)
-
-
-def _time(seconds):
-    for limit, factor, unit in ((1e-3, 1e6, "µs"), (1, 1e3, "ms"), (90, 1, "s")):
-        if seconds < limit:
-            return f"{seconds * factor:.3g} {unit}" if seconds else "0"
-    return f"{seconds / 60:.3g} min"
-
-
-def _bytes(value):
-    for unit in ("B", "KB", "MB"):
-        if value < 1024:
-            return f"{value:.3g} {unit}"
-        value /= 1024
-    return f"{value:.3g} GB"
-
-
-def _count(value):
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
-
-
-def _cut(text, room):
-    """Shorten a text to the pixels that there are."""
-    text, width = " ".join(str(text).split()), 0.0
-    for place, char in enumerate(text):
-        width += 11 if ord(char) > 0x2E80 else 6.1
-        if width > room:
-            return text[: max(place - 1, 1)] + "…"
-    return text
+    assert y < canvas.height + 14, f"a runbook of {y} pixels in {canvas.height}"
 
 
 def _n(value):

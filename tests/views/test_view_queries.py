@@ -55,3 +55,17 @@ def test_panels_use_the_searches_that_are_there(search):
     }
     assert used <= set(VIEWS.searches)
     assert len(search.columns) == len(set(search.columns))
+
+
+@pytest.mark.parametrize("name", VIEWS.dashboards)
+def test_panels_of_one_title_ask_one_question(name):
+    """A number and the list below it that have the same title count and show the same events."""
+    dashboard, asked = VIEWS.dashboards[name], {}
+    for place in places(dashboard):
+        panel = place.panel
+        if isinstance(panel, Runbook):
+            continue
+        query = VIEWS.searches[panel.search].query if isinstance(panel, Events) else panel.query
+        own = "*:*" if isinstance(panel, Events) else dashboard.query
+        asked.setdefault(panel.title.en, set()).add(both(own, query))
+    assert [] == [title for title, queries in asked.items() if len(queries) > 1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from logship.elastic.views.headings import heading
 from logship.elastic.views.layout import Place, places
 from logship.elastic.views.model import (
     STREAMS,
@@ -95,6 +96,8 @@ def _panel(number: int, place: Place, one: Dashboard, views: Views, language: La
     metrics = [_metric(position, measure) for position, measure in enumerate(chart.measures, 1)]
     target = _target(source, both(one.query, chart.query), metrics, _buckets(chart))
     names = {_given_name(measure): measure.title.in_(language) for measure in chart.measures}
+    if isinstance(chart, Table):
+        names |= {field: heading(field, language) for field in chart.by if heading(field, language) != field}
     return shown | _shown(chart, names) | {"targets": [target]}
 
 

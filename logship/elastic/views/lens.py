@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from logship.elastic.fields import load as load_fields
+from logship.elastic.views.headings import heading
 from logship.elastic.views.model import Bars, Chart, Language, Measure, Metric, Series, Table, both
 
 Json = dict[str, Any]
@@ -23,7 +24,7 @@ _SHAPES = {"bars": "bar_stacked", "share": "bar_percentage_stacked", "line": "li
 
 def attributes(chart: Chart, *, view: str, query: str, language: Language) -> Json:
     """Return the attributes of a Lens chart over a data view, restricted by the dashboard's query."""
-    splits = {f"by{number}": _terms(field, chart) for number, field in enumerate(chart.fields)}
+    splits = {f"by{number}": _terms(field, chart, language) for number, field in enumerate(chart.fields)}
     values = {f"value{number}": _measure(measure, language) for number, measure in enumerate(chart.measures)}
     # The split comes before the time, or each moment would have most frequent values of its own.
     columns = splits | ({"time": _time()} if isinstance(chart, Series) else {}) | values
@@ -68,11 +69,12 @@ def _time() -> Json:
     }
 
 
-def _terms(field: str, chart: Chart) -> Json:
+def _terms(field: str, chart: Chart, language: Language) -> Json:
     return {
+        "customLabel": True,  # or Lens writes "Top 10 values of …"
         "dataType": _TYPES.get(_field_types()[field], "string"),
         "isBucketed": True,
-        "label": field,
+        "label": heading(field, language),
         "operationType": "terms",
         "params": {
             "missingBucket": False,

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from logship.elastic.views import lens
+from logship.elastic.views.headings import chinese
 from logship.elastic.views.layout import Place, places
 from logship.elastic.views.model import STREAMS, Dashboard, Data, Events, Language, Runbook, SavedSearch, Text, Views
 
@@ -40,6 +41,8 @@ _OPTIONS = {
     "syncTooltips": False,
     "useMargins": True,
 }
+#: How long audit events are kept, unless it is configured otherwise; nothing is kept longer.
+LONGEST_DAYS = 400
 _BYTES = ("http.request.bytes", "http.response.bytes", "http.response.body.bytes")
 
 
@@ -97,24 +100,28 @@ def _data_view(data: Data, language: Language) -> Json:
         "id": "url",
         "params": {"type": "a", "urlTemplate": trace_link(), "labelTemplate": "{{value}}"},
     }
+    named: dict[str, Json] = {"trace.id": {"customDescription": _WHOLE_TRACE.in_(language)}}
+    if language == "zh":
+        for field, title in chinese().items():
+            named.setdefault(field, {})["customLabel"] = title
     attributes = {
         "title": STREAMS[data],
         "name": _NAMES[data].in_(language),
         "timeFieldName": "@timestamp",
         "allowNoIndex": True,
         "fieldFormatMap": _text(formats),
-        "fieldAttrs": _text({"trace.id": {"customDescription": _WHOLE_TRACE.in_(language)}}),
+        "fieldAttrs": _text(named),
     }
     return _object("index-pattern", view_id(data), attributes, [], "8.0.0")
 
 
-def trace_link() -> str:
+def trace_link(days: int = LONGEST_DAYS) -> str:
     """
     Return Kibana's address, `{{value}}` open, of everything that has a trace id.
 
-    Relative, as Kibana's URL formatter takes it: that way it stays in the space.
+    Relative, as Kibana's URL formatter takes it: that way it stays in the space. As far back as anything is kept.
     """
-    time = "_g=(time:(from:now-7d,to:now))"
+    time = f"_g=(time:(from:now-{days}d,to:now))"
     state = f"_a=(index:{view_id('logs')},query:(language:lucene,query:'trace.id:%22{{{{value}}}}%22'))"
     return f"../app/discover#/?{time}&{state}"
 
