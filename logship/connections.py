@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from logship.archive.place import Place
     from logship.delivery.sinks.forward import ForwardSink
     from logship.elastic.client import Client
+    from logship.elastic.grafana import Reader
     from logship.elastic.nodes import Tls
 
 
@@ -95,11 +96,55 @@ def grafana(settings: Settings) -> Client:
     return connect([options.url], identity=identity, tls=_tls(settings))
 
 
+def grafanas_reader(settings: Settings) -> Reader:
+    """Return how Grafana is to read Elasticsearch; raises ConfigError where the settings name no way to read it."""
+    from logship.elastic.grafana import Reader
+    from logship.elastic.identity import Identity, Secret
+    from logship.elastic.nodes import addresses
+
+    options = settings.elasticsearch
+    if not options.named:
+        raise ConfigError(
+            "Grafana's data sources need an Elasticsearch",
+            "set elasticsearch.hosts or LOGSHIP_ELASTICSEARCH__HOSTS, or take files with --to DIR",
+        )
+    user = bool(options.username and options.password) and not options.read_api_key
+    if options.api_key and not (options.read_api_key or user or options.bearer):
+        raise ConfigError(
+            "Grafana has no key to read Elasticsearch with: elasticsearch.api_key is the one that writes",
+            "set elasticsearch.read_api_key or LOGSHIP_ELASTICSEARCH__READ_API_KEY; "
+            "`logship setup --only keys` makes one",
+        )
+    try:
+        (url, *_) = addresses(options.hosts, options.cloud_id)
+        ca = options.ca_file.read_text("ascii") if options.ca_file else ""
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"cannot tell Grafana where Elasticsearch is: {error}") from error
+    identity = Identity(
+        api_key=Secret(_secret(options.read_api_key)) if options.read_api_key else None,
+        bearer=Secret(_secret(options.bearer)) if options.bearer and not user else None,
+    )
+    return Reader(
+        url,
+        authorization=identity.authorization(),
+        user=options.username or "" if user else "",
+        password=_secret(options.password) if user else "",
+        ca=ca,
+        verify=options.verify,
+        mark=identity.key_id(),
+    )
+
+
 def _tls(settings: Settings) -> Tls:
     from logship.elastic.nodes import Tls
 
     options = settings.elasticsearch
     return Tls(options.ca_file, options.fingerprint or "", options.verify, options.client_cert, options.client_key)
+
+
+def longest_retention(settings: Settings) -> int:
+    """Return for how many days Elasticsearch keeps anything."""
+    return max(retention(settings).values())
 
 
 def retention(settings: Settings) -> dict[str, int]:

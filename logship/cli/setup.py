@@ -45,11 +45,19 @@ _HUES = {"created": "green", "updated": "yellow", "removed": "yellow", "foreign"
 @click.option("--only", metavar="A,B", help=f"Only these: {', '.join(_PARTS)}. Without: what is configured, but keys.")
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of titles and texts.")
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Write files for Kibana and Grafana.")
+@click.option("--force", is_flag=True, help="Replace also dashboards, searches and data sources edited by hand.")
 @click.option("--remove", is_flag=True, help="Delete what logship installed; data stays.")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 @click.pass_context
 def setup(
-    ctx: click.Context, dry_run: bool, only: str | None, lang: Language, to: Path | None, remove: bool, as_json: bool
+    ctx: click.Context,
+    dry_run: bool,
+    only: str | None,
+    lang: Language,
+    to: Path | None,
+    force: bool,
+    remove: bool,
+    as_json: bool,
 ) -> None:
     """
     Install index templates and lifecycle policies, as far as the server knows them; dashboards, searches and rules.
@@ -65,20 +73,37 @@ def setup(
     parts = _chosen(only, settings)
     shown = [part for part in parts if part in views.PARTS]
     if to:
-        written = views.write(to, shown if only else views.PARTS, lang)
-        click.echo(render.as_json({"written": written}) if as_json else "\n".join(written))
+        _write(to, parts if only else views.PARTS, lang, remove=remove, dry_run=dry_run, as_json=as_json)
         return
+    views.check(settings, shown, remove=remove)
     told: dict[str, object] = {"dry_run": dry_run}
     if elastic := [part for part in parts if part not in views.PARTS]:
         told |= _elastic(settings, elastic, remove=remove, dry_run=dry_run, quiet=as_json)
     if shown:
-        what = views.remove if remove else functools.partial(views.install, language=lang)
+        what = views.remove if remove else functools.partial(views.install, language=lang, force=force)
         outcomes = what(settings, shown, dry_run=dry_run)
         told["objects"] = [asdict(one) for one in outcomes]
         if not as_json:
             _show_outcomes(outcomes, dry_run=dry_run)
     if as_json:
         click.echo(render.as_json(told))
+
+
+def _write(
+    to: Path, parts: Sequence[str], language: Language, *, remove: bool, dry_run: bool, as_json: bool
+) -> None:
+    if remove:
+        raise click.UsageError("--to writes files and --remove deletes what was installed: choose one")
+    if others := [part for part in parts if part not in views.PARTS]:
+        raise click.UsageError(
+            f"--to writes files for kibana and grafana only, not {', '.join(others)}: "
+            "`logship setup --dry-run --json` shows what would be put into Elasticsearch"
+        )
+    written = views.write(to, parts, language, dry_run=dry_run)
+    if as_json:
+        click.echo(render.as_json({"dry_run": dry_run, "written": [] if dry_run else written, "files": written}))
+    else:
+        click.echo("\n".join(f"would write {path}" if dry_run else path for path in written))
 
 
 def _elastic(
@@ -100,9 +125,10 @@ def _elastic(
 def _show_outcomes(outcomes: Sequence[Outcome], *, dry_run: bool) -> None:
     colour = render.colours()
     for one in outcomes:
-        state = f"would be {one.state}" if dry_run else one.state
+        pending = dry_run and one.state in ("created", "updated", "removed")
+        state = f"would be {one.state}" if pending else one.state
         shown = click.style(state, fg=_HUES.get(one.state)) if colour else state
-        click.echo(f"{one.kind} {one.name}: {shown}")
+        click.echo(f"{one.kind} {one.name}: {shown}{f'; {one.note}' if one.note else ''}")
 
 
 def _chosen(only: str | None, settings: Settings) -> list[str]:

@@ -23,7 +23,19 @@ def configured(settings: Settings) -> list[str]:
     return [part for part in PARTS if getattr(settings, part).url]
 
 
-def install(settings: Settings, parts: Sequence[str], language: Language, *, dry_run: bool) -> list[Outcome]:
+def check(settings: Settings, parts: Sequence[str], *, remove: bool) -> None:
+    """Raise ConfigError where the settings do not say enough to install or remove what is chosen."""
+    from logship.connections import grafanas_reader
+
+    for part in parts:
+        _with_address(settings, part)
+    if "grafana" in parts and not remove:
+        grafanas_reader(settings)
+
+
+def install(
+    settings: Settings, parts: Sequence[str], language: Language, *, dry_run: bool, force: bool
+) -> list[Outcome]:
     """Install what is chosen; raises LogshipError."""
     from logship import connections
     from logship.elastic import grafana, kibana
@@ -32,21 +44,15 @@ def install(settings: Settings, parts: Sequence[str], language: Language, *, dry
     if "kibana" in parts:
         client = connections.kibana(_with_address(settings, "kibana"))
         try:
-            done += kibana.install(client, language, dry_run=dry_run)
+            days = connections.longest_retention(settings)
+            done += kibana.install(client, language, days=days, dry_run=dry_run, force=force)
         finally:
             client.close()
     if "grafana" in parts:
         client = connections.grafana(_with_address(settings, "grafana"))
-        options = settings.elasticsearch
-        key = options.read_api_key or options.api_key
         try:
-            done += grafana.install(
-                client,
-                language,
-                url=options.hosts[0] if options.hosts else "http://elasticsearch:9200",
-                api_key=key.get_secret_value() if key else "",
-                dry_run=dry_run,
-            )
+            reader = connections.grafanas_reader(settings)
+            done += grafana.install(client, language, reader, dry_run=dry_run, force=force)
         finally:
             client.close()
     return done
@@ -68,7 +74,7 @@ def remove(settings: Settings, parts: Sequence[str], *, dry_run: bool) -> list[O
     return done
 
 
-def write(directory: Path, parts: Sequence[str], language: Language) -> list[str]:
+def write(directory: Path, parts: Sequence[str], language: Language, *, dry_run: bool) -> list[str]:
     """Write the files for Kibana's import page and for Grafana's provisioning; returns their paths."""
     written = []
     for part in parts:
@@ -78,8 +84,9 @@ def write(directory: Path, parts: Sequence[str], language: Language) -> list[str
                 if path.is_file():
                     name = path.relative_to(source)
                     target = directory / part / (name if folder == language else Path(folder) / name)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(path, target)
+                    if not dry_run:
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copyfile(path, target)
                     written.append(str(target))
     return written
 

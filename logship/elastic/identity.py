@@ -48,3 +48,12 @@ class Identity:
         if self.username and self.password:
             return f"Basic {base64.b64encode(f'{self.username}:{self.password()}'.encode()).decode()}"
         return f"Bearer {self.bearer()}" if self.bearer else ""
+
+    def key_id(self) -> str:
+        """Return the id of the API key, which is no secret; empty when there is none."""
+        try:
+            encoded = self.authorization().removeprefix("ApiKey ") if self.api_key else ""
+            name, colon, _ = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except ValueError:
+            return ""
+        return name if colon else ""

@@ -21,6 +21,8 @@ _USES = {
     "write": (("create_doc", "auto_configure"), "LOGSHIP_ELASTICSEARCH__API_KEY"),
     "read": (("read", "view_index_metadata", "read_failure_store"), "LOGSHIP_ELASTICSEARCH__READ_API_KEY"),
 }
+#: By the variable: Grafana's data source asks for the version of the server.
+_CLUSTER = {"LOGSHIP_ELASTICSEARCH__READ_API_KEY": ("monitor",)}
 #: Came with the failure store.
 _LATE = "read_failure_store"
 
@@ -54,7 +56,8 @@ def make_keys(client: Client, server: Server, namespace: str) -> list[Key]:
 
 
 def _make(client: Client, name: str, privileges: tuple[str, ...], variable: str) -> Key:
-    role = {"cluster": [], "indices": [{"names": list(STREAMS), "privileges": list(privileges)}]}
+    indices = [{"names": list(STREAMS), "privileges": list(privileges)}]
+    role = {"cluster": list(_CLUSTER.get(variable, ())), "indices": indices}
     body: dict[str, Any] = {
         "name": name,
         "role_descriptors": {name: role},

@@ -74,12 +74,17 @@ def _tls(config: NodeConfig) -> dict[str, Any]:
 
 def nodes(hosts: Sequence[str], cloud_id: str, tls: Tls, proxy: str, connections: int) -> list[NodeConfig]:
     """Return the nodes to connect to; raises ValueError when an address is none."""
-    if cloud_id:
-        address = parse_cloud_id(cloud_id).es_address
-        if address is None:
-            raise ValueError("the cloud id names no Elasticsearch")
-        hosts = [f"https://{address[0]}:{address[1]}"]
-    return [_node(host, tls, proxy, connections) for host in hosts]
+    return [_node(host, tls, proxy, connections) for host in addresses(hosts, cloud_id)]
+
+
+def addresses(hosts: Sequence[str], cloud_id: str) -> list[str]:
+    """Return the URLs of a cluster; raises ValueError when the cloud id is none."""
+    if not cloud_id:
+        return list(hosts)
+    address = parse_cloud_id(cloud_id).es_address
+    if address is None:
+        raise ValueError("the cloud id names no Elasticsearch")
+    return [f"https://{address[0]}:{address[1]}"]
 
 
 def _node(host: str, tls: Tls, proxy: str, connections: int) -> NodeConfig:

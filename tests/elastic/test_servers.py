@@ -250,7 +250,7 @@ def test_a_server_without_keys_says_so(bare, namespace):
 
 @pytest.mark.parametrize("fresh", ["elasticsearch 9"], indirect=True)
 def test_keys_may_do_what_they_are_for_and_nothing_else(bare, namespace):
-    """The write key adds documents and cannot read, overwrite or delete; the read key only reads."""
+    """The write key adds documents and cannot read, overwrite or delete; the read key only reads, as Grafana does."""
     ensure_templates(bare)
     write, read = make_keys(bare, plan(bare).server, namespace)
     writer, reader = (connect([bare.url], identity=Identity(Secret(key.encoded))) for key in (write, read))
@@ -270,6 +270,7 @@ def test_keys_may_do_what_they_are_for_and_nothing_else(bare, namespace):
     answer = writer.request("POST", f"/{index}/_bulk", change % index.encode(), media_type="application/x-ndjson")
     statuses = [next(iter(item.values()))["status"] for item in answer.json()["items"]]
     assert (set(refused.values()) - {400}, min(statuses)) == ({403}, 400)
+    assert 200 == reader.request("GET", "/_cluster/health").status
     assert [hit["_source"]["message"] for hit in get(reader, f"/{stream}/_search")["hits"]["hits"]] == ["line 1"]
     with pytest.raises(SinkUnavailable, match="403"):
         ElasticsearchSink(reader, namespace=namespace).send(stored(document(2), key="z"), None)

@@ -11,7 +11,9 @@ import json
 import re
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 
 from pydantic import TypeAdapter, ValidationError
 from views import forms_api, forms_objects
@@ -25,10 +27,18 @@ class Kibana:
     def __init__(self, version: str = "9.5.1"):
         self.version = version
         self.objects = {}
+        #: When each was written last, by the clock that every write advances.
+        self.times = {}
+        self._clock = count()
         #: Method and path of every request.
         self.seen = []
         #: Answer everything with this status, if set.
         self.refuses = 0
+
+    def touch(self, kind, name):
+        """Say that an object was written now, as whenever somebody saves it."""
+        now = datetime(2026, 1, 2, tzinfo=UTC) + timedelta(seconds=next(self._clock))
+        self.times[kind, name] = f"{now:%Y-%m-%dT%H:%M:%S}.000Z"
 
     def answer(self, method, path, headers, body):
         """Return status and body of the answer."""
@@ -42,6 +52,8 @@ class Kibana:
             return 200, {"version": {"number": self.version}, "status": {"overall": {"level": "available"}}}
         if (method, path) == ("POST", "/api/saved_objects/_import"):
             return self._import(headers, body)
+        if (method, path) == ("POST", "/api/saved_objects/_export"):
+            return self._export(json.loads(body)["objects"])
         kind, name = self._place(path)
         if not kind or (kind == "dashboard" and "dashboards" in path and self.version < "9.5"):
             return 404, {"statusCode": 404, "error": "Not Found", "message": "Not Found"}
@@ -61,6 +73,7 @@ class Kibana:
         if kind == "alert" and there:
             return 409, {"statusCode": 409, "error": "Conflict", "message": f"Saved object [alert/{name}] conflict"}
         self.objects[kind, name] = json.loads(body)
+        self.touch(kind, name)
         return (200 if there or kind == "alert" else 201), {"id": name}
 
     @staticmethod
@@ -71,6 +84,22 @@ class Kibana:
             return "dashboard", match[1]
         match = re.fullmatch(r"/api/saved_objects/([\w-]+)/([\w-]+)", path)
         return (match[1], match[2]) if match else ("", "")
+
+    def _export(self, asked):
+        keys = [(one["type"], one["id"]) for one in asked]
+        error = {"statusCode": 404, "error": "Not Found", "message": "not found"}
+        gone = [key for key in keys if key not in self.objects]
+        missing = [{"type": kind, "id": name, "error": error} for kind, name in gone]
+        if missing:
+            refusal = {"statusCode": 400, "error": "Bad Request", "message": "Error fetching objects to export"}
+            return 400, refusal | {"attributes": {"objects": missing}}
+        return 200, b"".join(json.dumps(self._exported(*key)).encode() + b"\n" for key in keys)
+
+    def _exported(self, kind, name):
+        one = self.objects[kind, name]
+        references = one.get("references", [{"type": "tag", "id": tag, "name": tag} for tag in one.get("tags", [])])
+        exported = {"type": kind, "id": name, "attributes": one.get("attributes", {}), "references": references}
+        return exported | {"updated_at": self.times.get((kind, name), "2025-01-01T00:00:00.000Z")}
 
     def _import(self, headers, body):
         boundary = headers["content-type"].partition("boundary=")[2]
@@ -90,8 +119,9 @@ class Kibana:
                 continue
             known = {"overwrite": True} if (one["type"], one["id"]) in self.objects else {}
             done.append({"type": one["type"], "id": one["id"], **known})
-        if not errors:
-            self.objects |= {(one["type"], one["id"]): one for one in found}
+        for one in [] if errors else found:
+            self.objects[one["type"], one["id"]] = one
+            self.touch(one["type"], one["id"])
         answer = {"success": not errors, "successCount": len(done), "successResults": done}
         return 200, answer | ({"errors": errors} if errors else {})
 
@@ -99,8 +129,16 @@ class Kibana:
 class Grafana:
     """Folders, data sources and dashboards by uid."""
 
-    def __init__(self):
+    def __init__(self, *, old=False):
+        #: Grafana 9: a bare list of versions, and nothing that counts what is in a folder.
+        self.old = old
         self.objects = {}
+        #: Of every dashboard, what was said at each save; the newest first.
+        self.messages = {}
+        #: In which folder each dashboard is.
+        self.folders = {}
+        #: Other things in our folder, by their kind.
+        self.others = {}
         self.seen = []
         self.refuses = 0
 
@@ -118,15 +156,34 @@ class Grafana:
             if (kind, one["uid"]) in self.objects and not content.get("overwrite"):
                 return 412 if kind == "folders" else 409, {"message": "already exists"}
             self.objects[kind, one["uid"]] = one
+            if kind == "dashboards":
+                self.save(one["uid"], content["message"], content["folderUid"])
             return 200, {"uid": one["uid"]}
+        path = path.partition("?")[0]
+        if match := re.fullmatch(r"/api/dashboards/uid/([\w-]+)/versions", path):
+            said = self.messages.get(match[1], [])
+            rows = [{"version": len(said) - place, "message": text} for place, text in enumerate(said)]
+            return 200, rows if self.old else {"continueToken": "", "versions": rows}
+        if re.fullmatch(r"/api/folders/logship/counts", path) and not self.old:
+            return 200, {"folder": 0, "dashboard": list(self.folders.values()).count("logship")} | self.others
         match = re.fullmatch(r"/api/(folders|datasources|dashboards)/(?:uid/)?([\w-]+)", path)
         if not match or match.groups() not in self.objects:
             return 404, {"message": "not found"}
+        found = self.objects[match.groups()]
         if method == "DELETE":
             del self.objects[match.groups()]
+            self.folders.pop(match[2], None)
         if method == "PUT":
             self.objects[match.groups()] = content
-        return 200, {"uid": match[2]}
+        if match[1] == "dashboards":
+            return 200, {"dashboard": found, "meta": {"folderUid": self.folders.get(match[2], "")}}
+        told = {name: value for name, value in found.items() if name != "secureJsonData"}
+        return 200, {"uid": match[2], "basicAuth": False, "basicAuthUser": ""} | told
+
+    def save(self, name, message="", folder="logship"):
+        """Save a dashboard, as the browser does too."""
+        self.messages.setdefault(name, []).insert(0, message)
+        self.folders[name] = folder
 
 
 @contextmanager
@@ -138,9 +195,9 @@ def running(program):
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, found = program.answer(self.command, self.path, headers, body)
-            data = b"" if found is None else json.dumps(found).encode()
+            data = found if isinstance(found, bytes) else b"" if found is None else json.dumps(found).encode()
             self.send_response(status)
-            self.send_header("content-type", "application/json")
+            self.send_header("content-type", "application/ndjson" if found is data else "application/json")
             self.send_header("content-length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

@@ -1,16 +1,14 @@
-"""`logship setup` brings the objects into Kibana and Grafana, as far as their interfaces are written down here."""
+"""`logship setup` brings the objects into Kibana, as far as its interface is written down here; and its options."""
 
 import os
 import subprocess
 import sys
 
-import orjson
 import pytest
 from servers import kibana as servers
 
-from logship.elastic import grafana, kibana
+from logship.elastic import kibana
 from logship.elastic.client import connect
-from logship.elastic.identity import Identity, Secret
 from logship.elastic.views.model import load
 from logship.errors import LogshipError
 
@@ -25,16 +23,6 @@ def server(request):
     with servers.running(program) as url:
         client = connect([url], headers=kibana.HEADERS)
         yield program, client
-        client.close()
-
-
-@pytest.fixture
-def grafana_server():
-    """Give a Grafana: what it holds, its address, and a connection."""
-    program = servers.Grafana()
-    with servers.running(program) as url:
-        client = connect([url], identity=Identity(bearer=Secret("glsa_1")))
-        yield program, url, client
         client.close()
 
 
@@ -70,12 +58,82 @@ def test_what_was_installed_can_be_removed(server):
     assert {"missing"} == {one.state for one in kibana.remove(client)}
 
 
-def test_a_dry_run_changes_nothing(server):
-    """It names every object, and only asks."""
+def test_a_dry_run_changes_nothing_and_tells_what_would_be(server):
+    """It names every object and only asks; after an installation there is nothing to do, and everything to remove."""
     program, client = server
-    assert COUNT == len(kibana.install(client, "en", dry_run=True)) == len(kibana.remove(client, dry_run=True))
+    assert ["created"] * COUNT == [one.state for one in kibana.install(client, "en", dry_run=True)]
+    assert ["missing"] * COUNT == [one.state for one in kibana.remove(client, dry_run=True)]
     assert {} == program.objects
-    assert {"GET"} == {method for method, _ in program.seen}
+    assert {"GET", "POST _export"} == asked(program)
+    kibana.install(client, "en")
+    program.seen.clear()
+    states = [one.state for one in kibana.install(client, "en", dry_run=True)]
+    assert (["unchanged"] * (COUNT - len(VIEWS.rules)) + ["kept"] * len(VIEWS.rules)) == states
+    assert {"updated", "kept"} == {one.state for one in kibana.install(client, "zh", dry_run=True)}
+    assert ["removed"] * COUNT == [one.state for one in kibana.remove(client, dry_run=True)]
+    assert {"GET", "POST _export"} == asked(program)
+
+
+def asked(program):
+    """Return the methods of the requests, of those that only ask by POST the name too."""
+    return {"POST _export" if path.endswith("_export") else method for method, path in program.seen}
+
+
+def test_a_second_run_writes_nothing(server):
+    """What is as it should be is not written again."""
+    program, client = server
+    kibana.install(client, "en")
+    program.seen.clear()
+    kibana.install(client, "en")
+    assert {"GET", "POST _export"} == asked(program)
+
+
+def test_what_somebody_edited_is_kept(server):
+    """A dashboard that was saved since stays as it is, run after run, until it is forced; the others are renewed."""
+    program, client = server
+    kibana.install(client, "en")
+    program.objects["dashboard", "logship-api"]["title"] = "mine"
+    program.touch("dashboard", "logship-api")
+    others = []
+    for language in ("en", "zh", "en"):
+        done = {one.name: one for one in kibana.install(client, language)}
+        assert ("kept", kibana.EDITED) == (done["logship-api"].state, done["logship-api"].note)
+        others.append(done["logship-overview"].state)
+        assert "mine" == program.objects["dashboard", "logship-api"]["title"]
+    assert ["unchanged", "updated", "updated"] == others
+    done = {one.name: one.state for one in kibana.install(client, "en", force=True)}
+    assert ("updated", "unchanged") == (done["logship-api"], done["logship-overview"])
+    assert {"unchanged", "kept"} == {one.state for one in kibana.install(client, "en")}
+    assert "kept" not in {one.state for one in kibana.install(client, "en") if one.kind != "rule"}
+
+
+def test_a_data_view_that_was_looked_at_is_not_edited(server):
+    """Discover saves in it how often a field was used; another format of a field is an edit."""
+    program, client = server
+    kibana.install(client, "en")
+    program.objects["index-pattern", "logship-logs"]["attributes"]["fieldAttrs"] = '{"message":{"count":3}}'
+    program.touch("index-pattern", "logship-logs")
+    assert "unchanged" == {one.name: one.state for one in kibana.install(client, "en")}["logship-logs"]
+    program.objects["index-pattern", "logship-logs"]["attributes"]["fieldFormatMap"] = "{}"
+    assert "kept" == {one.name: one.state for one in kibana.install(client, "en")}["logship-logs"]
+
+
+def test_what_was_not_made_here_is_left_alone(server):
+    """An object of our id that is somebody else's is neither replaced nor deleted."""
+    program, client = server
+    program.objects["dashboard", "logship-api"] = {"attributes": {"title": "mine"}, "references": []}
+    done = {one.name: one for one in kibana.install(client, "en")}
+    assert ("kept", kibana.UNKNOWN) == (done["logship-api"].state, done["logship-api"].note)
+    done = {one.name: one for one in kibana.remove(client)}
+    assert ("kept", kibana.FOREIGN) == (done["logship-api"].state, done["logship-api"].note)
+    assert [("dashboard", "logship-api")] == list(program.objects)
+
+
+def test_the_link_of_a_trace_reaches_back_as_far_as_anything_is_kept(server):
+    """Discover opens over the configured retention, not over some days."""
+    program, client = server
+    kibana.install(client, "en", days=500)
+    assert "from:now-500d" in program.objects["index-pattern", "logship-logs"]["attributes"]["fieldFormatMap"]
 
 
 def test_a_refusal_is_an_error_that_says_what_to_do(server):
@@ -109,48 +167,11 @@ def test_nobody_at_the_address_is_an_error():
     assert "kibana.url" in caught.value.hint
 
 
-def test_grafana_has_everything_afterwards(grafana_server):
-    """Folder, data sources and dashboards are there, renewed by the second run, and gone after removal."""
-    program, _, client = grafana_server
-    arguments = {"url": "http://es:9200", "api_key": "abc="}
-    assert {"created"} == {one.state for one in grafana.install(client, "en", **arguments)}
-    assert 1 + 2 + len(VIEWS.dashboards) == len(program.objects)
-    source = program.objects["datasources", "logship-logs"]
-    assert ("http://es:9200", "ApiKey abc=") == (source["url"], source["secureJsonData"]["httpHeaderValue1"])
-    assert 'trace.id:"${__value.raw}"' == source["jsonData"]["dataLinks"][0]["url"]
-    assert {"kept", "updated"} == {one.state for one in grafana.install(client, "zh", **arguments)}
-    assert {"removed"} == {one.state for one in grafana.remove(client)}
-    assert {} == program.objects
-
-
-def test_a_token_that_is_not_taken_is_said(grafana_server):
-    """401 is an error that names the token."""
-    program, _, client = grafana_server
-    program.refuses = 401
-    with pytest.raises(LogshipError, match="Unauthorized") as caught:
-        grafana.install(client, "en", url="http://es:9200")
-    assert "grafana.token" in caught.value.hint
-
-
 def setup(*arguments, **variables):
     """Run `logship setup` and return what became of it."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("LOGSHIP_")} | variables
     command = [sys.executable, "-m", "logship", "setup", *arguments]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-
-
-def test_the_command_installs_both(grafana_server, tmp_path):
-    """With addresses and keys from the environment; without Elasticsearch only what is configured is touched."""
-    program, url, _ = grafana_server
-    other = servers.Kibana()
-    state = {"LOGSHIP_STATE_DIR": str(tmp_path)}
-    with servers.running(other) as kibana_url:
-        done = setup("--json", "--lang", "zh", LOGSHIP_KIBANA__URL=kibana_url, LOGSHIP_GRAFANA__URL=url,
-                     LOGSHIP_GRAFANA__TOKEN="glsa_1", **state)  # fmt: skip
-    assert (0, "") == (done.returncode, done.stderr)
-    assert COUNT + 1 + 2 + len(VIEWS.dashboards) == len(orjson.loads(done.stdout)["objects"])
-    assert "总览" in other.objects["dashboard", "logship-overview"]["title"]
-    assert "总览" in program.objects["dashboards", "logship-overview"]["title"]
 
 
 def test_the_command_says_what_is_missing(tmp_path):
@@ -169,3 +190,20 @@ def test_the_command_writes_files(tmp_path):
     assert {"dashboards.ndjson", "objects.ndjson", "rules.json"} <= {path.name for path in (out / "kibana").iterdir()}
     assert (out / "grafana/provisioning/datasources/logship.yaml").exists()
     assert len(done.stdout.splitlines()) == sum(1 for path in out.rglob("*") if path.is_file())
+
+
+def test_a_dry_run_writes_no_files(tmp_path):
+    """`--to DIR --dry-run` names the files and leaves the folder as it was."""
+    done = setup("--only", "kibana", "--to", str(tmp_path / "out"), "--dry-run", LOGSHIP_STATE_DIR=str(tmp_path))
+    assert 0 == done.returncode
+    assert {"would write"} == {line[:11] for line in done.stdout.splitlines()}
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("arguments", "word"), [(["--remove"], "--remove"), (["--only", "templates"], "templates")])
+def test_what_makes_no_files_is_an_error(arguments, word, tmp_path):
+    """`--to` with `--remove`, or for what is no file of Kibana's or Grafana's, writes nothing and says why."""
+    done = setup("--to", str(tmp_path / "out"), *arguments, LOGSHIP_STATE_DIR=str(tmp_path))
+    assert 2 == done.returncode
+    assert word in done.stderr
+    assert [] == list(tmp_path.iterdir())
