@@ -10,6 +10,7 @@ import click
 
 from logship.cli import render
 from logship.cli.shared import Command, effective, opened
+from logship.errors import LogshipError
 
 if TYPE_CHECKING:
     from logship.offline import Findings, Parsed
@@ -59,7 +60,9 @@ def parse(
         click.echo(f"no pipeline names {service}: the generic one reads it", err=True)
     for name in files or ("-",):
         with opened(name) as stream:
-            lines = blocks(stream, limit=settings.ingest.max_line_bytes, quiet=options.quiet)
+            trouble: list[LogshipError] = []
+            limit = settings.ingest.max_line_bytes
+            lines = blocks(stream, limit=limit, quiet=options.quiet, trouble=trouble.append)
             reading = offline.read("" if name == "-" else name, lines, options)
             told = False
             for parsed in reading:
@@ -70,6 +73,8 @@ def parse(
             if form == "explain" and reading.found.redacted:
                 counts = ", ".join(f"{rule} {count}" for rule, count in sorted(reading.found.redacted.items()))
                 click.echo(f"redacted in all: {counts}", err=True)
+            for error in trouble:
+                raise LogshipError(f"{name}: {error}", error.hint)
 
 
 def _zone(name: str) -> str:

@@ -13,11 +13,13 @@ from types import FrameType
 from typing import Literal
 
 import click
+import structlog
 
 from logship.cli import render
 from logship.cli.grep import Grep
 from logship.cli.live import Live
 from logship.cli.shared import Command, effective
+from logship.errors import LogshipError
 
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical")
 
@@ -68,7 +70,7 @@ def tail(
     from logship.app import build, check_settings
     from logship.ledger.recovery import recover
     from logship.service import Service
-    from logship.sources.configured import require
+    from logship.sources.configured import require, unread
 
     log.configure(settings.log.level, settings.log.format)
     if once:
@@ -79,7 +81,11 @@ def tail(
     make = partial(build, paths=list(paths), service=writer, envelope=envelope)
     if once:
         make(settings).once(live)
+        if passed := unread(paths):
+            raise LogshipError(f"not read: {', '.join(passed)}", f"{_COMPRESSED}; all else was read and delivered")
     else:
+        for path in unread(paths):
+            structlog.get_logger().warning("file is not read", path=path, reason=_COMPRESSED)
         check = partial(check_settings, paths=list(paths), service=writer, envelope=envelope)
         repair = partial(recover, settings.state_dir, archive=settings.store.enabled)
         served = Service(lambda: effective(ctx).settings, check, make, repair, stop)
@@ -89,6 +95,9 @@ def tail(
             raise KeyboardInterrupt
     if live is not None and live.broken:
         raise BrokenPipeError
+
+
+_COMPRESSED = "of compressed files only .gz is: unpack the others"
 
 
 def _live(

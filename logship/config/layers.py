@@ -37,6 +37,8 @@ DIFY: dict[str, tuple[str, ...]] = {
 #: Variables with our prefix that are not options.
 _OTHER = re.compile(
     r"LOGSHIP_(?:CONFIG|ENV_FILE|TEST_\w+"
+    # … that compose/logship.yaml takes from Dify's .env …
+    r"|IMAGE|PULL_POLICY|MEMORY|DOCKER_CONTAINERS"
     # What Kubernetes puts in every container beside a service named logship…
     r"|(?:\w+_)?SERVICE_(?:HOST|PORT)(?:_\w+)?|(?:\w+_)?PORT(?:_\d+_(?:TCP|UDP)(?:_\w+)?)?)"
 )
@@ -65,24 +67,26 @@ class Layer:
         return _leaves(self.values, ())
 
 
-def read_environment(environ: Mapping[str, str]) -> Layer:
+def read_environment(environ: Mapping[str, str | None], where: Mapping[str, str] | None = None) -> Layer:
     """Read `LOGSHIP_…`; an empty variable is as good as none, an unknown one is an error."""
+    places = where or {}
     layer, mistakes = Layer(), []
     known = {option.variable: option for option in options().values()}
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or not environ[name] or _OTHER.fullmatch(name):
+        text = environ[name]
+        if not name.startswith(PREFIX) or not text or _OTHER.fullmatch(name):
             continue
         loc = tuple(name[len(PREFIX) :].lower().split("__"))
         if annotation(loc) is None:
             guess = nearest(name.removeprefix(PREFIX), (one.removeprefix(PREFIX) for one in known))
-            mistakes.append(f"{name} is not an option" + (f"; did you mean {PREFIX}{guess}?" if guess else ""))
+            mistakes.append(f"{places.get(name, name)} is not an option" + (f"; did you mean {PREFIX}{guess}?" if guess else ""))
             continue
-        values = VariableSource(name, environ[name])()
+        values = VariableSource(name, text)()
         if names_at(loc) and not isinstance(values.get(loc[0]), dict):
             mistakes.append(f"{name} is a section; set its options, such as {name}__{names_at(loc)[0].upper()}")
             continue
         for at, value in _leaves(values, ()):
-            layer.put(at, value, name)
+            layer.put(at, value, places.get(name, name))
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return layer
@@ -99,15 +103,16 @@ def read_dify(environ: Mapping[str, str | None], where: Mapping[str, str] | None
     return layer
 
 
-def read_env_file(path: Path) -> Layer:
-    """Take Dify's own names from its `.env`; everything else in it is not ours."""
+def read_env_file(path: Path) -> tuple[Layer, Layer]:
+    """Take Dify's own names from its `.env`, and ours; everything else in it is not for us."""
     text = _text(path)
     where = {
         binding.key: f"{path} line {binding.original.line}: {binding.key}"
         for binding in parse_stream(io.StringIO(text))
         if binding.key
     }
-    return read_dify(dotenv_values(stream=io.StringIO(text)), where)
+    values = dotenv_values(stream=io.StringIO(text))
+    return read_dify(values, where), read_environment(values, where)
 
 
 def read_yaml(path: Path) -> Layer:

@@ -79,10 +79,12 @@ def load(
     switches = Layer()
     for name, (switch, value) in (command_line or {}).items():
         switches.put(tuple(name.split(".")), value, switch)
+    dify, own = read_env_file(env_file) if env_file else (Layer(), Layer())
     layers = [
-        read_env_file(env_file) if env_file else Layer(),
+        dify,
         read_dify(environ),
         read_yaml(config) if config else Layer(),
+        own,
         read_environment(environ),
         switches,
     ]

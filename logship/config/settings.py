@@ -65,6 +65,10 @@ class Enrich(Section):
     )
 
 
+#: Compressed, and not read.
+_UNREAD = (".zst", ".bz2", ".xz", ".zip")
+
+
 class FileSource(Section):
     """Plain files to read, by a glob."""
 
@@ -94,6 +98,8 @@ class FileSource(Section):
             self.delimiter.encode("utf-8" if self.encoding == "auto" else self.encoding)
         except UnicodeEncodeError:
             raise ValueError(f"has a delimiter that cannot be written in {self.encoding}") from None
+        if self.path.endswith(_UNREAD):  # of what a pattern matches they are passed over
+            raise ValueError("names a compressed file, of which only .gz is read: unpack it first")
         return self
 
 

@@ -16,8 +16,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from logship.errors import LogshipError
+
 _READ = 64 << 10
 _GZIP = b"\x1f\x8b\x08"
+#: How files begin that are compressed otherwise, with what, and what unpacks them.
+_OTHERS = {
+    b"BZh": ("bzip2", "bzcat"),
+    b"\xfd7zXZ\0": ("xz", "xzcat"),
+    b"\x28\xb5\x2f\xfd": ("zstd", "zstdcat"),
+    b"PK\x03\x04": ("zip", "unzip -p"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +40,17 @@ class Block:
     original_length: int | None = None
 
 
-def blocks(stream: BinaryIO, *, limit: int = 1 << 20, quiet: float = 1.0) -> Iterator[Block | None]:
+def blocks(
+    stream: BinaryIO, *, limit: int = 1 << 20, quiet: float = 1.0, trouble: Callable[[LogshipError], None] | None = None
+) -> Iterator[Block | None]:
     """
     Yield a stream's lines in blocks; None when a pipe has been quiet for `quiet` seconds.
 
-    A line longer than `limit` bytes is cut and says how long it was.
+    A line longer than `limit` bytes is cut and says how long it was. `trouble` is told what is wrong with a compressed
+    file, and the next step, after what could be unpacked.
     """
     rest, cut = b"", 0
-    for part in _decoded(_parts(stream, quiet)):
+    for part in _decoded(_parts(stream, quiet), trouble or (lambda _: None)):
         if part is None:
             yield None
             continue
@@ -79,15 +91,21 @@ def _parts(stream: BinaryIO, quiet: float) -> Iterator[bytes | None]:
         yield part
 
 
-def _decoded(parts: Iterator[bytes | None]) -> Iterator[bytes | None]:
+def _decoded(parts: Iterator[bytes | None], trouble: Callable[[LogshipError], None]) -> Iterator[bytes | None]:
     decode: Callable[[bytes], bytes] | None = None
     for part in parts:
         if part is None:
             yield None
             continue
         if decode is None:
+            for magic, (name, program) in _OTHERS.items():
+                if part.startswith(magic):
+                    trouble(LogshipError(f"is compressed with {name}", f"unpack it: {program} FILE | logship parse"))
+                    return
             decode = _decoder(part)
         yield decode(part)
+    if isinstance(decode, _Gunzip) and decode.problem:
+        trouble(LogshipError(decode.problem, "what comes before was read; is there a whole copy?"))
 
 
 def _decoder(first: bytes) -> Callable[[bytes], bytes]:
@@ -100,23 +118,32 @@ def _decoder(first: bytes) -> Callable[[bytes], bytes]:
 
 
 class _Gunzip:
-    """Unpacks gzip, one member after another; what is not gzip after all is passed on as it is."""
+    """Unpacks gzip, one member after another; `problem` says at the end what was wrong."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(31)
-        self._broken = False
+        self._given = 0
+        self._damage = ""
+        #: A member was begun and has not ended.
+        self._begun = False
+
+    @property
+    def problem(self) -> str:
+        """Why not all could be unpacked; empty if it was."""
+        return self._damage or ("the compressed data is cut off" if self._begun else "")
 
     def __call__(self, part: bytes) -> bytes:
         out = io.BytesIO()
-        while part and not self._broken:
+        while part and not self._damage:
             try:
                 out.write(self._inner.decompress(part))
             except zlib.error:
-                self._broken = True
+                self._damage = f"the compressed data is damaged after {self._given + out.tell():,} unpacked bytes"
                 break
+            self._begun = not self._inner.eof
             part = self._inner.unused_data
             if self._inner.eof:
                 self._inner = zlib.decompressobj(31)
                 part = part.lstrip(b"\0")
-        out.write(part)
+        self._given += out.tell()
         return out.getvalue()

@@ -80,6 +80,7 @@ class Archives:
         self._rows = {row.ref.id: row for row in rows}
         self._absent = dict.fromkeys(self._rows, 0)
         self.ready: list[Archive] = []
+        self._damaged: dict[str, str] = {}
 
     def scan(self, found: Iterable[tuple[Found, os.stat_result]], now: float) -> None:
         """Find out which of the files hold something that was not read."""
@@ -120,6 +121,11 @@ class Archives:
                 self.ready.remove(archive)
                 self._end_if_done(archive)
         return chunks
+
+    def incomplete(self) -> dict[str, str]:
+        """Return what could not be read of files that were read in this process, by path."""
+        cut = {str(one.path): "has no end" for one in self._reading.values() if one not in self.ready}
+        return cut | self._damaged
 
     def has_more(self, file_id: int) -> bool:
         """Tell whether one of the files is still to be read to its end."""
@@ -253,6 +259,7 @@ class Archives:
             return
         if archive.stream.broken:
             log.warning("a compressed file is damaged", path=str(archive.path), reason=archive.stream.broken)
+            self._damaged[str(archive.path)] = archive.stream.broken
             self._gaps.record([Gap(archive.ref.id, archive.read, None, "damaged")])
         status = os.fstat(archive.descriptor)
         self._settle(archive.ref.id, archive.descriptor, status)

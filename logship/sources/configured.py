@@ -10,7 +10,7 @@ from typing import Literal
 
 from logship.errors import ConfigError
 from logship.model import Envelope
-from logship.sources.discovery import PathPatterns
+from logship.sources.discovery import COMPRESSED, PathPatterns
 from logship.sources.docker import DockerContainers
 
 Discovery = PathPatterns | DockerContainers
@@ -39,6 +39,11 @@ def require(paths: Sequence[str]) -> None:
     absent = [path for path in paths if not Path(path).exists() and not glob.glob(path, recursive=True)]  # noqa: PTH207
     if absent:
         raise ConfigError(f"no file matches: {', '.join(absent)}", "without --once the agent waits for one")
+
+
+def unread(paths: Sequence[str]) -> list[str]:
+    """Return which of the named files are compressed in a way that is not read."""
+    return [path for path in paths if path.endswith(COMPRESSED) and not glob.has_magic(path)]
 
 
 def files(

@@ -108,8 +108,8 @@ class Tailer:
         return generation.tail(position) if generation is not None else b""
 
     def unreadable(self) -> dict[str, str]:
-        """Return why files that are there could not be read when it was last tried, by path."""
-        return dict(self._files.unreadable)
+        """Return why files that are there could not be read, or not whole, when it was last tried, by path."""
+        return self._files.unreadable | self._archives.incomplete()
 
     def unfinished(self) -> list[str]:
         """Return the paths of files whose last line has no end yet, and was not read."""

@@ -1,5 +1,7 @@
 """The agent from the command line: real processes, real files, real signals."""
 
+import bz2
+import gzip
 import json
 import os
 import select
@@ -65,6 +67,10 @@ def wait_for(stream, word: bytes, seconds: float = 30) -> bytes:
     return read
 
 
+def _flipped(data: bytes) -> bytes:
+    return data[:-4] + bytes(byte ^ 0xFF for byte in data[-4:])
+
+
 def test_once_reads_shows_and_ends(tmp_path, log):
     """--once delivers all there is, shows it and ends with 0; a second run finds nothing new."""
     first = tail(tmp_path, "--once", "--output", "text", "--service", "api", log)
@@ -77,6 +83,26 @@ def test_once_reads_shows_and_ends(tmp_path, log):
     ]
     second = tail(tmp_path, "--once", "--output", "text", "--service", "api", log)
     assert (second.returncode, second.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(("harm", "said"), [(lambda data: data[:-30], "has no end"), (_flipped, "damaged")])
+def test_once_says_which_compressed_file_was_not_read_whole(tmp_path, log, harm, said):
+    """What could be unpacked is delivered, and the exit code says that it is not all."""
+    packed = log.with_name("api.log.1.gz")
+    packed.write_bytes(harm(gzip.compress(log.read_bytes() * 20)))
+    done = tail(tmp_path, "--once", "--service", "api", packed)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert str(packed) in done.stderr
+
+
+def test_once_says_which_file_is_compressed_in_a_way_that_is_not_read(tmp_path, log):
+    """Of those that a pattern matches nothing is said; one that was named was meant."""
+    other = log.with_name("api.log.bz2")
+    other.write_bytes(bz2.compress(log.read_bytes()))
+    done = tail(tmp_path, "--once", "--service", "api", "--output", "json", log, other)
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 2)
+    assert f"not read: {other}" in done.stderr
 
 
 def test_in_a_pipe_only_the_agents_log_is_written(tmp_path, log):

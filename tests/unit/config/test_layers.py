@@ -56,6 +56,19 @@ def test_each_place_wins_over_the_weaker_ones(tmp_path):
     ] == [origins(step).get("log_file.path") for step in steps]
 
 
+def test_our_variables_in_difys_env_file_are_read(tmp_path):
+    """Above the configuration file, below the environment; those of the compose overlay are no options."""
+    env_file = write(tmp_path, "LOGSHIP_IMAGE=x\nLOGSHIP_NAMESPACE=file\nOTHER=1\n", ".env")
+    config = write(tmp_path, "namespace: yaml\n")
+    found = load(config, env_file, environ={})
+    assert found.settings.namespace == "file"
+    assert origins(found)["namespace"] == f"{env_file} line 2: LOGSHIP_NAMESPACE"
+    assert load(config, env_file, environ={"LOGSHIP_NAMESPACE": "own"}).settings.namespace == "own"
+    wrong = write(tmp_path, "LOGSHIP_NAMESPASE=x\n", ".env")
+    with pytest.raises(ConfigError, match=r"line 1: LOGSHIP_NAMESPASE .*did you mean LOGSHIP_NAMESPACE"):
+        load(env_file=wrong, environ={})
+
+
 def test_layers_of_one_section_add_up(tmp_path):
     """Options of one section may come from different places."""
     config = write(tmp_path, "store:\n  retention_days: 7\nlabels:\n  site: berlin\n")

@@ -1,12 +1,16 @@
 """What other tools put around lines is taken off, and nothing of the lines themselves."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 
 import pytest
 from api_lines import EXPECTED, LINES, STAMPS, record, summary
+from click.testing import CliRunner
 
+from logship.cli import main
 from logship.lines.reader import blocks
 from logship.offline import Options
 
@@ -79,6 +83,27 @@ def test_what_is_cut_off_gzip_costs_no_more_than_that(offline):
     data = gzip.compress("\n".join(LINES).encode())
     assert EXPECTED == summary(documents(offline, data[:-8])[0])
     assert all(len(documents(offline, data[:cut])[0]) <= len(EXPECTED) for cut in (3, 20, len(data) // 2))
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda data: data[: len(data) // 2], "cut off"),
+        (lambda data: data[:-8] + bytes(8), "damaged"),
+        (lambda data: bz2.compress(gzip.decompress(data)), "bzip2"),
+        (lambda data: lzma.compress(gzip.decompress(data)), "xz"),
+    ],
+)
+def test_what_is_not_whole_is_told_after_what_could_be_read(tmp_path, harm, said):
+    """The exit code says that not all was read; nothing of the compressed bytes is shown."""
+    path = tmp_path / "api.log.gz"
+    path.write_bytes(harm(gzip.compress(("\n".join(LINES) + "\n").encode())))
+    result = CliRunner().invoke(main, ["parse", "--service", "api", str(path)])
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert str(path) in result.stderr
+    assert "\\ufffd" not in result.stdout
+    assert "\ufffd" not in result.stdout
 
 
 OWN = {

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import append
 from structlog.testing import capture_logs
+from unit.sources.conftest import append
 
 from logship.sources.discovery import PathPatterns, detect_envelope, service_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import append
+from unit.sources.conftest import append
 
 from logship.lines.envelope import unwrap
 from logship.model import Chunk

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import append
+from unit.sources.conftest import append
 
 Start = Callable[..., Any]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import append
+from unit.sources.conftest import append
 
 from logship.sources.discovery import PathPatterns
 from logship.sources.watcher import Watcher

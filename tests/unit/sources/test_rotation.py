@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from conftest import append
+from unit.sources.conftest import append
 
 from logship.ledger.status import status
 
