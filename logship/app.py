@@ -37,6 +37,7 @@ from logship.pipeline.dropping import shares
 from logship.pipeline.encoder import Encoder
 from logship.pipeline.enrichment.origin import constants, with_version
 from logship.pipeline.enrichment.user_agent import UserAgents
+from logship.pipeline.logformat import understand
 from logship.pipeline.redaction import Redactor
 from logship.pipeline.spec import Pipelines, PipelineSpec
 from logship.pipeline.twins import Twins, once
@@ -60,7 +61,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), service: str = "", e
     """
     sources = discoveries(settings, paths, service, envelope)
     _tame_collector()
-    pipelines = Pipelines.load_for_use(data_path("pipelines"), settings.pipelines)
+    pipelines = pipelines_of(settings)
     ledger = open_whole(settings.state_dir, describe, archive=settings.store.enabled)
     try:
         redactor = Redactor.load(
@@ -157,9 +158,15 @@ def check_settings(
     A running agent holds the state directory, so this is what a reload can know before it stops.
     """
     discoveries(settings, paths, service, envelope)
-    Pipelines.load_for_use(data_path("pipelines"), settings.pipelines)
+    pipelines_of(settings)
     if settings.elasticsearch.named:
         elasticsearch(settings).close()
+
+
+def pipelines_of(settings: Settings) -> Pipelines:
+    """Return the pipelines, the shipped ones and the operator's, with what LOG_FORMAT says; raises PipelineError."""
+    loaded = Pipelines.load_for_use(data_path("pipelines"), settings.pipelines)
+    return understand(loaded, settings.log_file.format, settings.log_file.date_format)
 
 
 def _tame_collector() -> None:

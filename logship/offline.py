@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from logship.app import Binder, policies
+from logship.app import Binder, pipelines_of, policies
 from logship.data import data_path
 from logship.lines.envelope import is_cri, unwrap
 from logship.lines.prefixes import Layer, Peeler, detect, is_container_id
@@ -26,7 +26,6 @@ from logship.lines.reader import Block, blocks
 from logship.model import Chunk, Envelope, Events, FileRef, Lines, Source
 from logship.pipeline.recognise import Guess, Recogniser
 from logship.pipeline.redaction import Redactor
-from logship.pipeline.spec import Pipelines
 from logship.sources.discovery import service_of
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class Offline:
     """The pipelines, the rules of redaction and the settings of the agent, for inputs that it does not read."""
 
     def __init__(self, settings: Settings) -> None:
-        self.pipelines = Pipelines.load_for_use(data_path("pipelines"), settings.pipelines)
+        self.pipelines = pipelines_of(settings)
         self.redactor = Redactor.load(
             data_path("pipelines") / "redaction.yaml", policies=policies(settings), key=_key(settings)
         )

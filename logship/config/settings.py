@@ -13,10 +13,12 @@ from logship.config.archive import Archive
 from logship.config.forward import Forward
 from logship.config.section import Section
 from logship.config.values import (
+    DateLayout,
     Drop,
     Encoding,
     Fields,
     Host,
+    Layout,
     Limit,
     Namespace,
     Rotated,
@@ -27,12 +29,7 @@ from logship.config.values import (
     Treatment,
     Zone,
 )
-
-#: Dify's own defaults (`api/configs/feature`, `docker/.env.example`).
-DIFY_FORMAT = (
-    "%(asctime)s.%(msecs)03d %(levelname)s [%(threadName)s] [%(filename)s:%(lineno)d] %(trace_id)s - %(message)s"
-)
-DIFY_DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
+from logship.pipeline.layout import DIFY_DATE_FORMAT, DIFY_FORMAT
 
 
 def default_state_dir() -> Path:
@@ -112,8 +109,10 @@ class LogFile(Section):
         default=ByteSize(20 * 1024**2), description="LOG_FILE_MAX_SIZE: size at which Dify rotates it."
     )
     backup_count: int = Field(default=5, ge=0, description="LOG_FILE_BACKUP_COUNT: rotated files that Dify keeps.")
-    format: str = Field(default=DIFY_FORMAT, description="LOG_FORMAT: Python's format of a line.", min_length=1)
-    date_format: str = Field(default=DIFY_DATE_FORMAT, description="LOG_DATEFORMAT: format of its time.", min_length=1)
+    format: Layout = Field(default=DIFY_FORMAT, description="LOG_FORMAT: Python's format of a line.", min_length=1)
+    date_format: DateLayout = Field(
+        default=DIFY_DATE_FORMAT, description="LOG_DATEFORMAT: format of its time.", min_length=1
+    )
     zone: Zone = Field(default="UTC", description="LOG_TZ: zone of its time stamps.")
     output_format: Literal["text", "json"] = Field(default="text", description="LOG_OUTPUT_FORMAT: text or json.")
     copy_of: list[str] | None = Field(default=None, description="Services whose output it holds too; empty: service.")

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, WithJsonSchema
 
 from logship.lines.framing import known_encoding
+from logship.pipeline.layout import parse_layout
+from logship.pipeline.strftime import DateFormat
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -23,6 +25,16 @@ def _zone(value: str) -> str:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         raise ValueError("must be an IANA time zone such as UTC or Asia/Shanghai") from None
+    return value
+
+
+def _layout(value: str) -> str:
+    parse_layout(value)
+    return value
+
+
+def _date_layout(value: str) -> str:
+    DateFormat(value)
     return value
 
 
@@ -89,6 +101,8 @@ _SIZE_SCHEMA = WithJsonSchema(
 Switch = Annotated[Literal["auto", True, False], BeforeValidator(_switch)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Encoding = Annotated[str, AfterValidator(_encoding)]
+Layout = Annotated[str, AfterValidator(_layout)]
+DateLayout = Annotated[str, AfterValidator(_date_layout)]
 Host = Annotated[str, AfterValidator(_host)]
 Namespace = Annotated[str, AfterValidator(_namespace)]
 Fields = Annotated[dict[str, Any], AfterValidator(_fields)]

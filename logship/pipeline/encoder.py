@@ -280,7 +280,7 @@ class Encoder:
             for row, parsed, at in places:
                 if not parsed.times[at]:
                     stamp = events.times[row]
-                    parsed.times[at] = stamp if _STAMP.fullmatch(stamp) else last or _now()
+                    parsed.times[at] = stamp if _STAMP.fullmatch(stamp) else ("" if parsed.undated else last) or _now()
                 last = parsed.times[at]
         if parts:
             self._last = max((parsed.rows[-1], parsed.times[-1]) for parsed in parts)[1]

@@ -13,7 +13,7 @@ from logship.model import Events, Source
 from logship.pipeline.clean import Redaction
 from logship.pipeline.encoder import Encoder, further_lines
 from logship.pipeline.formats import JsonFormat, RegexFormat
-from logship.pipeline.spec import FormatSpec, MessageRule, PipelineSpec
+from logship.pipeline.spec import READING, FormatSpec, MessageRule, PipelineSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,8 @@ class Explainer:
             return f"{time}: the line's own, {stamp}read as {formats}; without a zone it is in {self._source.zone}"
         if envelope and time == envelope:
             return f"{time}: the stamp that stood before the line, as the line has none of its own"
+        if form and form.time == READING:
+            return f"{time}: now, as LOG_FORMAT and LOG_DATEFORMAT say no day and minute"
         why = "the event's before it, as this one has none" if dated else "now, as no line has a time so far"
         return f"{time}: {why}"
 

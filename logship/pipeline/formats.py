@@ -12,7 +12,7 @@ import orjson
 from logship.pipeline.columns import Column, Field, dumps
 from logship.pipeline.leftover import Get, Leftover, disagreeing, leaves_out, takes_all, whole
 from logship.pipeline.redaction.scan import Scanner
-from logship.pipeline.spec import FormatSpec, MessageRule
+from logship.pipeline.spec import READING, FormatSpec, MessageRule
 from logship.pipeline.times import Clock
 
 _LEVELS = {
@@ -37,7 +37,7 @@ _DEEP = 200
 class Parsed:
     """The events of one form, as columns; `rows` are their positions in the batch."""
 
-    __slots__ = ("columns", "messages", "rows", "times")
+    __slots__ = ("columns", "messages", "rows", "times", "undated")
 
     def __init__(
         self, rows: list[int], times: list[str], messages: list[str], columns: list[tuple[str, Column]]
@@ -48,6 +48,8 @@ class Parsed:
         self.messages = messages
         #: Fields and their JSON values, beside time and message.
         self.columns = columns
+        #: They never say a time, so that of the event before says nothing of theirs.
+        self.undated = False
 
 
 class Levels:
@@ -175,7 +177,9 @@ class RegexFormat:
             columns += field.columns(groups[number])
             lost |= field.unfit(groups[number])
         lost |= disagreeing(columns)
-        return Parsed(rows, times, messages, columns + whole(texts, rows, lost))
+        parsed = Parsed(rows, times, messages, columns + whole(texts, rows, lost))
+        parsed.undated = self.spec.time == READING
+        return parsed
 
 
 class JsonFormat:

@@ -35,6 +35,11 @@ def _target(text: str) -> str:
 
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Target = Annotated[str, AfterValidator(_target)]
+Exceptions = Literal["python", "java", "go", "node", "rust", "any"]
+#: As `FormatSpec.time`: events have the container engine's time, else that of reading.
+READING = "reading"
+#: Name of the format that LOG_FORMAT becomes.
+LOG_FORMAT = "log_format"
 
 
 class _Strict(BaseModel):
@@ -71,10 +76,17 @@ class FormatSpec(_Strict):
     set: dict[str, Any] = {}
     #: Groups whose text is a quoted string's: `\\"` in it stands for `"`.
     escaped: list[str] = []
-    exception: Literal["python", "java", "go", "node", "rust", "any"] | None = None
+    exception: Exceptions | None = None
     messages: list[str] = []
     #: Flattened object that takes the members of a JSON event that are no field.
     rest: str = "dify.attributes"
+
+
+class LogFormat(_Strict):
+    """What is done with events of LOG_FORMAT, beside what it says itself."""
+
+    exception: Exceptions | None = None
+    messages: list[str] = []
 
 
 class DropRule(_Strict):
@@ -117,6 +129,8 @@ class PipelineSpec(_Strict):
     alone: list[Pattern] = []
     #: What stands before the further lines of an event too, and is no part of them.
     before_further: Pattern | None = None
+    #: The services heed LOG_FORMAT and LOG_DATEFORMAT: `pipeline/logformat.py` makes a format of them.
+    log_format: LogFormat | None = None
     formats: list[FormatSpec] = []
     messages: dict[str, list[MessageRule]] = {}
     drop: list[DropRule] = []
@@ -204,13 +218,15 @@ def read_spec(path: Path, *, samples: bool = True, trusted: bool = False) -> Pip
         place = ".".join(str(part) for part in first["loc"])
         raise PipelineError(f"{path}: {place}: {first['msg']} (found {str(first['input'])[:80]!r})") from error
     known = set(spec.messages)
+    named = {f"formats.{form.name}": form.messages for form in spec.formats}
+    for place, rules in (named | {LOG_FORMAT: spec.log_format.messages if spec.log_format else []}).items():
+        if unknown := [name for name in rules if name not in known]:
+            raise PipelineError(f"{path}: {place}.messages: no message rules named {', '.join(unknown)}")
     for form in spec.formats:
-        if unknown := [name for name in form.messages if name not in known]:
-            raise PipelineError(f"{path}: formats.{form.name}.messages: no message rules named {', '.join(unknown)}")
         if (form.match is None) == (not form.json_):
             raise PipelineError(f"{path}: formats.{form.name}: needs either match or json: true")
     for rule in spec.drop:
-        names = [form.name for form in spec.formats]
+        names = [*(form.name for form in spec.formats), *([LOG_FORMAT] if spec.log_format else [])]
         if unknown := [name for name in rule.formats if name not in names]:
             raise PipelineError(f"{path}: drop.{rule.name}.format: no formats named {', '.join(unknown)}")
         if rule.name == COPY:

@@ -12,6 +12,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from logship.pipeline.strftime import DateFormat
+
+#: Before a format of strftime that tells all of a stamp: nothing else is looked for in it.
+EXACTLY = "strftime "
 _FRACTION = re.compile(r"(?<=:\d\d)[.,](\d{1,9})\d*")
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T _](\d\d):(\d\d):(\d\d) ?(Z|[A-Za-z_/]+|[+-]\d\d(?::?\d\d)?)?")
 _OFFSET = re.compile(r" ?(?:UTC|GMT)?([+-])(\d\d):?(\d\d)?$")
@@ -33,6 +37,7 @@ class Clock:
         self._zone = _zone(zone) or UTC
         self._seconds: dict[str, str] = {}
         self._epoch = any(form == "epoch" for form in formats)
+        self._exact = {form: DateFormat(form.removeprefix(EXACTLY)) for form in formats if form.startswith(EXACTLY)}
         self._last: datetime | None = None
         #: The last stamp converted lies in an hour that a clock change repeats.
         self._doubtful = False
@@ -73,7 +78,7 @@ class Clock:
         if not digits:
             if self._epoch and stamp.replace(".", "", 1).isdigit():
                 whole, _, digits = stamp.partition(".")
-            elif found := _FRACTION.search(stamp):
+            elif not self._exact and (found := _FRACTION.search(stamp)):
                 digits = found[1]
                 whole = stamp[: found.start()] + stamp[found.end() :]
         seconds = self._seconds.get(whole)
@@ -100,6 +105,9 @@ class Clock:
 
     def _moment(self, text: str, form: str) -> tuple[datetime, str | None]:
         zone: tzinfo | None
+        if exact := self._exact.get(form):
+            moment = exact.read(text)
+            return self._located(moment if exact.has_year else self._year(moment)), None
         if form == "iso":
             found = _ISO.fullmatch(text)
             if not found:
@@ -130,8 +138,8 @@ class Clock:
     def _year(self, moment: datetime) -> datetime:
         """Choose the year that puts a stamp without one nearest before tomorrow."""
         tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(tzinfo=None)
-        dated = moment.replace(year=tomorrow.year, tzinfo=None)
-        return dated if dated <= tomorrow else moment.replace(year=tomorrow.year - 1)
+        dated = moment.replace(year=tomorrow.year)
+        return dated if dated.replace(tzinfo=None) <= tomorrow else moment.replace(year=tomorrow.year - 1)
 
     def _located(self, moment: datetime) -> datetime:
         if moment.tzinfo is not None:

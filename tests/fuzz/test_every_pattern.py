@@ -16,6 +16,7 @@ from logship.lines.join import compile_starts
 from logship.pipeline.encoder import further_lines
 from logship.pipeline.escaped import record_pattern
 from logship.pipeline.formats import RegexFormat
+from logship.pipeline.logformat import understand
 from logship.pipeline.redaction.rules import read_rules
 from logship.pipeline.spec import Pipelines
 
@@ -47,6 +48,13 @@ OURS = {
     "logship.pipeline.redaction.fields._PREVIOUS": "reads 24 characters",
 }
 PIPELINES = Pipelines.load([data_path("pipelines")])
+#: LOG_FORMATs whose parts end in what they may hold themselves.
+LAYOUTS = [
+    "%(asctime)s %(threadName)s %(levelname)s %(name)s - %(message)s",
+    "%(threadName)-30s - %(colour)s - %(levelname)8s - %(message)s - %(pathname)s - %(funcName)s %(lineno)d",
+    "%(message)s (%(filename)s:%(lineno)d)",
+    "%(name)s: %(message)r",
+]
 RULES = read_rules(data_path("pipelines") / "redaction.yaml")
 
 
@@ -75,6 +83,16 @@ def _pipeline_patterns():
                 yield f"{spec.name} drop {rule.name} {field}", re.compile(pattern, re.ASCII), {"fullmatch"}
 
 
+def _layout_patterns():
+    for layout in LAYOUTS:
+        spec = understand(PIPELINES, layout, "%c").specs["api"]
+        (form,) = [one for one in spec.formats if one.name == "log_format"]
+        yield f"{layout} starts", re.compile(spec.starts[0], re.ASCII), {"match"}
+        yield layout, RegexFormat(form, "UTC")._match.__self__, {"match"}
+        if record := record_pattern(form.match):
+            yield f"{layout} in a record", record, {"lines"}
+
+
 def _module_patterns():
     for package in (logship.lines, logship.pipeline):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
@@ -96,7 +114,7 @@ def _redaction_patterns():
         yield f"redaction {rule.name}", rule.compiled(), {"finditer"}
 
 
-PATTERNS = [*_pipeline_patterns(), *_module_patterns(), *_redaction_patterns()]
+PATTERNS = [*_pipeline_patterns(), *_layout_patterns(), *_module_patterns(), *_redaction_patterns()]
 
 
 def _seconds(pattern, methods, text):

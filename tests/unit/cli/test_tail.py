@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -262,3 +263,42 @@ def test_a_signal_does_not_wait_for_a_server_that_never_answers(tmp_path, log):
             connection.close()
     assert process.returncode == 0, errors
     assert b"unanswered" in errors
+
+
+def test_log_file_is_read_in_the_layout_of_log_format(tmp_path):
+    """LOG_FORMAT, LOG_DATEFORMAT and LOG_TZ as Dify has them: what Python's logging wrote is what was logged."""
+    path = tmp_path / "server.log"
+    environ = {
+        "LOG_FILE": str(path),
+        "LOG_FORMAT": "[%(asctime)s] %(levelname)-8s %(name)s (%(threadName)s) %(req_id)s: %(message)s",
+        "LOG_DATEFORMAT": "%d/%b/%Y %H:%M:%S",
+        "LOG_TZ": "Asia/Shanghai",
+    }
+    writer = (
+        "import logging, os, sys\nfrom logship.demo.dify_logging import configure\n"
+        "configure(os.environ)\nlog = logging.getLogger('app.mail')\nlog.warning('no server: %s', 'x')\n"
+        "try:\n    1 / 0\nexcept ZeroDivisionError:\n    log.exception('two\\nlines')\n"
+    )
+    everything = {**os.environ, **environ, "LOGSHIP_CONTAINERS__ENABLED": "false"}
+    subprocess.run([sys.executable, "-c", writer], env=everything, check=True, capture_output=True, timeout=60)
+    local = datetime.strptime(path.read_text().split("]")[0] + " +0800", "[%d/%b/%Y %H:%M:%S %z")
+    done = subprocess.run(
+        command(tmp_path / "state", "--once", "--output", "json"), env=everything, capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    one, two = map(json.loads, done.stdout.splitlines())
+    assert ("no server: x", "warning", "app.mail") == (one["message"], one["log"]["level"], one["log"]["logger"])
+    assert datetime.fromisoformat(one["@timestamp"]) == local
+    assert one["process"]["thread"]["name"] == "MainThread"
+    assert ("two\nlines", "ZeroDivisionError") == (two["message"], two["error"]["type"])
+    assert {"tags", "original"}.isdisjoint({*one, *two, *one["event"], *two["event"]})
+
+
+def test_a_log_format_that_is_none_ends_the_check(run):
+    """`config check` and the agent itself refuse it with 2."""
+    environ = {"LOG_FORMAT": "%(asctime)s %(message"}
+    for arguments in (("config", "check"), ("tail", "--once", "a.log")):
+        done = run(*arguments, env=environ)
+        assert done.exit_code == 2
+        assert "LOG_FORMAT: log_file.format is '%(asctime)s %(message'; must close the parenthesis" in done.stderr

@@ -186,3 +186,53 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
     path.write_bytes(b"a: \x00\n")
     with pytest.raises(ConfigError, match="special characters are not allowed"):
         load(path, environ={})
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        ("%(message", "must close the parenthesis of %(message: write %(message)s"),
+        ("%(levelname)s", "must hold %(message)s"),
+        ("{asctime} {message}", "must hold %(message)s, in Python's %-style: Dify uses no other"),
+        ("%(message)s %", "must not end in %: write %% for a percent sign"),
+        ("100% %(message)s", "must write %% for a percent sign; % % names no attribute, as %(message)s does"),
+        ("%(levelname) - %(message)s", "must say what %(levelname) is written as: write %(levelname)s"),
+        ("%(levelname)d %(message)s", "must have %(levelname)s in place of %(levelname)d: it is text"),
+        ("%(msecs)x %(message)s", "must have %(msecs)s in place of %(msecs)x: it is not whole"),
+        ("%(name)*s %(message)s", "must have a number in place of * in %(name)*s"),
+        ("%(name)9999s %(message)s", "must have widths up to 400; %(name)9999s has a greater one"),
+        ("%(a b)s %(message)s", "must name an attribute of a log record in %(a b)"),
+        ("%(exc_text)s %(message)s", "must have %(message)s in place of %(exc_text): a traceback follows it by itself"),
+        (
+            "%(level_name)s %(message)s",
+            "must have attributes of a log record; %(level_name) is none: did you mean %(levelname)?",
+        ),
+    ],
+)
+def test_a_log_format_that_python_could_not_write_is_refused(layout, said):
+    """Variable, value and what to do are named."""
+    with pytest.raises(ConfigError) as caught:
+        load(environ={"LOG_FORMAT": layout})
+    assert str(caught.value) == f"LOG_FORMAT: log_file.format is {layout!r}; {said}"
+
+
+@pytest.mark.parametrize(
+    ("dates", "said"),
+    [
+        ("%Y-%m-%d %Q", "must have directives that strftime knows, as %Y-%m-%d %H:%M:%S has; %Q is none"),
+        ("%H:%M:%S.%f", "must not have %f, which strftime does not know: milliseconds are %(msecs)03d in LOG_FORMAT"),
+        ("%H:%M:%", "must not end in %: write %% for a percent sign"),
+        ("now", "must say a time, as %Y-%m-%d %H:%M:%S does"),
+    ],
+)
+def test_a_date_format_that_strftime_does_not_know_is_refused(dates, said):
+    """It would stand in the lines as it is, and say no time."""
+    with pytest.raises(ConfigError) as caught:
+        load(environ={"LOG_DATEFORMAT": dates})
+    assert str(caught.value) == f"LOG_DATEFORMAT: log_file.date_format is {dates!r}; {said}"
+
+
+def test_attributes_that_someone_adds_are_no_mistake():
+    """Whoever names an attribute that logging does not have gives it by a filter of his own."""
+    layout = "%(task_id)s %(otelTraceID)s %(colour)s %(elapsed).3f %(message)s"
+    assert load(environ={"LOG_FORMAT": layout}).settings.log_file.format == layout

@@ -16,6 +16,7 @@ from logship.pipeline.compiled import compile_pipeline
 from logship.pipeline.encoder import Encoder
 from logship.pipeline.enrichment.user_agent import UserAgents
 from logship.pipeline.escaped import escaped, record_pattern
+from logship.pipeline.logformat import understand
 from logship.pipeline.redaction import Redactor
 from logship.pipeline.spec import Pipelines
 
@@ -82,6 +83,24 @@ def both(chunks, service="api", spec=None):
 def place(pair):
     """Return where a document's bytes were."""
     return int(pair[0]["create"]["_id"].rpartition("-")[2])
+
+
+@pytest.mark.parametrize(
+    ("layout", "dates", "line"),
+    [
+        ("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S", "2025-11-20 08:00:{:02d} INFO a.b: c"),
+        ("[%(asctime)s] [%(levelname)-8s] [%(threadName)s] %(req_id)s %(message)s", "%d/%b/%Y %H:%M:%S %z",
+         "[20/Nov/2025 08:00:{:02d} +0000] [ERROR   ] [Thread-3 (f)] 0a1b2c3d4e c"),
+        ("%(created)f|%(colour)s|%(message)s", "%c", "17636256{:02d}.123456|dark green|c"),
+    ],
+)  # fmt: skip
+def test_lines_of_a_log_format_go_the_short_way(layout, dates, line):
+    """A layout whose parts end where the next begins is read from Docker's record."""
+    spec = understand(KNOWN, layout, dates).specs["api"]
+    chunk = b"".join(record(line.format(number % 60)) for number in range(100))
+    long, short, quick = both([chunk] * 3, spec=spec)
+    assert sorted(long, key=place) == sorted(short, key=place)
+    assert quick > 190
 
 
 LEARN = b"".join(record(usual(number)) for number in range(40))
