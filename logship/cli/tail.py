@@ -13,7 +13,6 @@ from types import FrameType
 from typing import Literal
 
 import click
-import structlog
 
 from logship.cli import render
 from logship.cli.grep import Grep
@@ -84,6 +83,8 @@ def tail(
         if passed := unread(paths):
             raise LogshipError(f"not read: {', '.join(passed)}", f"{_COMPRESSED}; all else was read and delivered")
     else:
+        import structlog
+
         for path in unread(paths):
             structlog.get_logger().warning("file is not read", path=path, reason=_COMPRESSED)
         check = partial(check_settings, paths=list(paths), service=writer, envelope=envelope)

@@ -79,7 +79,8 @@ def read_environment(environ: Mapping[str, str | None], where: Mapping[str, str]
         loc = tuple(name[len(PREFIX) :].lower().split("__"))
         if annotation(loc) is None:
             guess = nearest(name.removeprefix(PREFIX), (one.removeprefix(PREFIX) for one in known))
-            mistakes.append(f"{places.get(name, name)} is not an option" + (f"; did you mean {PREFIX}{guess}?" if guess else ""))
+            meant = f"; did you mean {PREFIX}{guess}?" if guess else ""
+            mistakes.append(f"{places.get(name, name)} is not an option{meant}")
             continue
         values = VariableSource(name, text)()
         if names_at(loc) and not isinstance(values.get(loc[0]), dict):
