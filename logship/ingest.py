@@ -21,7 +21,7 @@ from logship.ledger.unpaired import Unpaired
 from logship.lines.envelope import cut, unwrap, unwrap_some
 from logship.lines.join import Joiner, together
 from logship.lines.rows import keep_only, pick, skip
-from logship.model import Batch, Chunk, Events, FileRef, Lines, Progress
+from logship.model import Batch, Chunk, Events, FileRef, Lines, Progress, by_time
 from logship.pipeline.encoder import Encoder
 from logship.pipeline.taken import Taken
 from logship.pipeline.twins import Once
@@ -349,8 +349,8 @@ class Ingest:
         count.events += made
         dataset = datasets.setdefault(file.encoder.dataset, _Dataset())
         dataset.parts += encoded.documents
-        dataset.first = min(dataset.first, min(encoded.times))
-        dataset.last = max(dataset.last, max(encoded.times))
+        dataset.first = min(dataset.first, min(encoded.times, key=by_time), key=by_time)
+        dataset.last = max(dataset.last, max(encoded.times, key=by_time), key=by_time)
         dataset.files[file.ref.id] = dataset.files.get(file.ref.id, 0) + made
 
     def _commit(self, datasets: dict[str, _Dataset], counts: dict[int, _Counts]) -> None:

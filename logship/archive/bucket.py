@@ -68,10 +68,11 @@ class Bucket:
     def make(self) -> None:
         """Do nothing: a bucket is made by its owner."""
 
-    def names(self) -> list[str]:
-        """Return the names of all that is there; raises LogshipError when the bucket cannot be asked."""
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of all that is there, by name; raises LogshipError when the bucket cannot be asked."""
         with self._told("listed"):
-            return [one["path"] for page in obstore.list(self._store, "segments", chunk_size=1000) for one in page]
+            pages = obstore.list(self._store, "segments", chunk_size=1000)
+            return {one["path"]: one["size"] for page in pages for one in page}
 
     def read(self, names: list[str]) -> Iterator[bytes]:
         """Return small objects whole, in the order of their names; raises FileNotFoundError or LogshipError."""

@@ -29,11 +29,12 @@ class Directory:
         except OSError as error:
             raise LogshipError(f"cannot make {self._root}: {error.strerror}", "name another directory") from error
 
-    def names(self) -> list[str]:
-        """Return the names of all that is there; raises LogshipError when there is no archive."""
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of all that is there, by name; raises LogshipError when there is no archive."""
         if not self._root.is_dir():
             raise LogshipError(f"no archive in {self._root}", "`logship archive push --at DIR` makes one")
-        return [path.relative_to(self._root).as_posix() for path in self._root.glob("segments/*/[!.]*")]
+        found = self._root.glob("segments/*/[!.]*")
+        return {path.relative_to(self._root).as_posix(): path.stat().st_size for path in found}
 
     def read(self, names: list[str]) -> Iterator[bytes]:
         """Return small files whole, in the order of their names; raises FileNotFoundError."""

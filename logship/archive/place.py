@@ -13,8 +13,8 @@ class Place(Protocol):
     def make(self) -> None:
         """Make the place ready to be written; raises LogshipError."""
 
-    def names(self) -> list[str]:
-        """Return the names of all that is there; raises LogshipError when there is no archive or it cannot be asked."""
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of all that is there, by name; raises LogshipError when there is nothing to be asked."""
 
     def read(self, names: list[str]) -> Iterator[bytes]:
         """Return small files whole, in the order of their names; raises FileNotFoundError or LogshipError."""

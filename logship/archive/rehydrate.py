@@ -2,22 +2,25 @@
 Send archived documents to Elasticsearch again, with the ids that they had.
 
 What a stream still holds, in whatever backing index, is looked up first and
-not sent; so where the data exists, nothing happens.
+not sent; so where the data exists, nothing happens. A segment that is damaged
+is told and passed over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
 import duckdb
+import orjson
 from elastic_transport import TransportError
 
 from logship.archive.place import Place
-from logship.archive.shelf import entries, verified
+from logship.archive.shelf import Damaged, Told, entries, verified
 from logship.delivery.bulk import Document, pack
 from logship.delivery.lookup import present
 from logship.delivery.sink import SinkUnavailable
@@ -47,6 +50,7 @@ def rehydrate(
     place: Place,
     client: Client,
     reader: Client,
+    bad: Told,
     *,
     namespace: str,
     since: datetime | None,
@@ -56,13 +60,18 @@ def rehydrate(
     """
     Send the archived documents of a time that the cluster has not.
 
-    `reader` may read the streams. Raises LogshipError when a segment was
-    altered, DeliveryError when the cluster cannot be read or written.
+    `reader` may read the streams. Raises DeliveryError when the cluster cannot be read or written.
     """
     sink, total = ElasticsearchSink(client, namespace=namespace), Rehydrated()
-    for entry in entries(place, since, until):
-        with verified(place, entry) as path:
-            for dataset, pairs in _documents(path, since, until):
+    for entry in entries(place, bad, since, until):
+        with ExitStack() as held:
+            try:
+                path = held.enter_context(verified(place, entry))
+            except Damaged as error:
+                bad(error)
+                continue
+            for dataset, archived in _documents(path, since, until):
+                pairs = [(name, _of(namespace, document)) for name, document in archived]
                 missing = _missing(reader, f"logs-{dataset}-{namespace}", pairs)
                 total.there += len(pairs) - len(missing)
                 if missing:
@@ -86,6 +95,19 @@ def _documents(path: Path, since: datetime | None, until: datetime | None) -> It
                 yield dataset, [(str(name), str(document).encode()) for _, name, document in group]
 
 
+def _of(namespace: str, document: bytes) -> bytes:
+    """Return a document as one of a namespace: its stream takes no other."""
+    try:
+        body = orjson.loads(document)
+    except ValueError:
+        return document
+    stream = body.get("data_stream") if isinstance(body, dict) else None
+    if not isinstance(stream, dict) or stream.get("namespace", namespace) == namespace:
+        return document
+    stream["namespace"] = namespace
+    return orjson.dumps(body)
+
+
 def _missing(reader: Client, stream: str, pairs: list[Document]) -> list[Document]:
     try:
         known = present(reader, stream, [name for name, _ in pairs], generations=_ALL)
@@ -94,7 +116,7 @@ def _missing(reader: Client, stream: str, pairs: list[Document]) -> list[Documen
     if known is None:
         raise DeliveryError(
             f"{stream} may not be read, so that nobody knows what is there",
-            "set elasticsearch.read_api_key to a key that may: `logship setup --only keys` makes one",
+            "check the user or the key; `logship setup --only keys` makes one that may (elasticsearch.read_api_key)",
         )
     return [pair for pair in pairs if pair[0] not in known]
 

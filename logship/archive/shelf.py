@@ -3,7 +3,8 @@ Copies of sealed segments in another place, for longer than the store keeps them
 
 Beside each segment `<path>` lies `<path>.json` with its checksum, times and
 count. It is written last, so a segment without one is a copy that was not
-finished, and is copied again.
+finished, and is copied again. What is wrong with one segment is told, and
+the others are seen to.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,12 +21,20 @@ from pathlib import Path
 import orjson
 
 from logship.archive.place import Place
-from logship.errors import LedgerError, LogshipError
+from logship.errors import ConfigError, LedgerError, LogshipError
 from logship.ledger.ledger import Ledger
 from logship.store.sealed import sync_directory
 
 _COLUMNS = "path, dataset, count, first_time, last_time, size, sha256"
 _NOTE = ".json"
+#: Is told what is wrong with one segment.
+Told = Callable[[LogshipError], object]
+
+
+class Damaged(LogshipError):
+    """One archived segment cannot be used."""
+
+    hint = "remove it and push again, where the store still has it; or bring it back from a copy of the archive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,64 +50,146 @@ class Entry:
     size: int
     sha256: str
 
+    @property
+    def begin(self) -> datetime:
+        """The second of the oldest document: finer, what was sealed by an older release may be wrong."""
+        return datetime.fromisoformat(self.first_time).replace(microsecond=0)
+
+    @property
+    def end(self) -> datetime:
+        """The end of the newest document's second."""
+        return datetime.fromisoformat(self.last_time).replace(microsecond=0) + timedelta(seconds=1)
+
     def overlaps(self, since: datetime | None, until: datetime | None) -> bool:
         """Return whether any of its documents may be of a time."""
-        first, last = datetime.fromisoformat(self.first_time), datetime.fromisoformat(self.last_time)
-        return (since is None or last >= since) and (until is None or first < until)
+        return (since is None or self.end > since) and (until is None or self.begin < until)
 
 
-def entries(place: Place, since: datetime | None = None, until: datetime | None = None) -> list[Entry]:
-    """Return what is kept, oldest first; raises LogshipError when there is no archive or a note is damaged."""
-    notes = [name for name in place.names() if name.endswith(f".parquet{_NOTE}")]
+def entries(place: Place, bad: Told, since: datetime | None = None, until: datetime | None = None) -> list[Entry]:
+    """Return what is kept, oldest first; raises LogshipError when there is no archive."""
+    notes = [name for name in place.sizes() if name.endswith(f".parquet{_NOTE}")]
     found = []
     for name, content in zip(notes, place.read(notes), strict=True):
         try:
-            entry = Entry(**orjson.loads(content))
-            if f"{entry.path}{_NOTE}" != name:
-                raise ValueError(f"it is the note of {entry.path}")
+            entry = _entry(name, content)
             if entry.overlaps(since, until):
                 found.append(entry)
         except (ValueError, TypeError, AttributeError) as error:
-            raise LogshipError(f"{place}/{name} is damaged: {error}", "remove it and push again") from error
-    return sorted(found, key=lambda entry: (entry.first_time, entry.path))
+            bad(Damaged(f"{place}/{name} is damaged: {error}"))
+    return sorted(found, key=lambda entry: (entry.begin, entry.path))
 
 
-def push(state_dir: Path, place: Place) -> Iterator[Entry]:
-    """Copy every sealed segment that is not kept yet, and yield it; raises LedgerError when one is damaged."""
+def _entry(name: str, content: bytes) -> Entry:
+    """Read a note; raises ValueError, TypeError or AttributeError when it is none, or another file's."""
+    entry = Entry(**orjson.loads(content))
+    if f"{entry.path}{_NOTE}" != name:
+        raise ValueError(f"it is the note of {entry.path}")
+    return entry
+
+
+def _note(entry: Entry) -> bytes:
+    return orjson.dumps(asdict(entry), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def apart(state_dir: Path, folder: Path | None) -> None:
+    """Raise ConfigError when copies would lie among the segments themselves, and be deleted as copies are."""
+    if folder is None:
+        return
+    ours, theirs = state_dir.resolve(), folder.resolve()
+    inside = any(one.is_relative_to(ours) for one in (theirs, (folder / "segments").resolve()))
+    if inside or ours.is_relative_to(theirs):
+        raise ConfigError(
+            f"{folder} and the state directory {state_dir} lie in one another: copies would be mixed with segments",
+            "name a directory beside the state directory, best on another disk",
+        )
+
+
+def unsealed(state_dir: Path) -> int:
+    """Return how many documents are in no segment yet; raises LedgerError."""
+    with Ledger.open(state_dir, readonly=True) as ledger:
+        query = "SELECT coalesce(sum(count), 0) FROM batch WHERE segment IS NULL"
+        (count,) = ledger.connection.execute(query).fetchone()
+    return int(count)
+
+
+def push(state_dir: Path, place: Place, bad: Told, *, newer: datetime | None = None) -> Iterator[Entry]:
+    """
+    Copy every sealed segment that is not kept whole yet, and yield it.
+
+    `newer`: only those with documents from then on. Raises ConfigError when the place lies in the state directory.
+    """
+    apart(state_dir, place.path(""))
     with Ledger.open(state_dir, readonly=True) as ledger:
         query = f"SELECT {_COLUMNS} FROM segment ORDER BY id"  # noqa: S608  # a constant
         rows = ledger.connection.execute(query).fetchall()
     place.make()
-    there = set(place.names())
+    there = place.sizes()
     for row in rows:
         entry = Entry(*row)
-        if f"{entry.path}{_NOTE}" in there:
+        if not entry.overlaps(newer, None):
             continue
-        source = state_dir / entry.path
         try:
-            with source.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest != entry.sha256:
-                raise LedgerError(f"{source} is not what was sealed: its SHA-256 is {digest}", "check the disk")
-            place.put(entry.path, source)
-        except FileNotFoundError:  # retention was quicker
-            continue
-        note = orjson.dumps(asdict(entry), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        place.put(f"{entry.path}{_NOTE}", note)
-        yield entry
+            done = not _kept(place, entry, there) and _copied(state_dir, place, entry)
+        except (Damaged, LedgerError) as error:
+            bad(error)
+        else:
+            if done:
+                yield entry
 
 
-def pull(place: Place, into: Path, since: datetime | None = None, until: datetime | None = None) -> Iterator[Entry]:
-    """Copy archived segments of a time to a directory, and yield each; raises LogshipError when one is damaged."""
-    for entry in entries(place, since, until):
-        _fetch(place, entry, into / entry.path)
-        yield entry
+def _kept(place: Place, entry: Entry, there: dict[str, int]) -> bool:
+    """Return whether a segment and its note are there whole, by their sizes; raises Damaged when it is another one."""
+    name = f"{entry.path}{_NOTE}"
+    if name not in there:
+        return False
+    whole = there.get(entry.path) == entry.size
+    if whole and there[name] == len(_note(entry)):
+        return True
+    try:
+        (content,) = place.read([name])
+        known = _entry(name, content)
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        return False
+    if known.sha256 != entry.sha256:
+        said = f"{place}/{entry.path} is another segment of that name, and was left alone"
+        raise Damaged(said, "give each state directory an archive of its own: another directory or prefix")
+    return whole
 
 
-def expire(place: Place, age: timedelta, now: datetime) -> Iterator[Entry]:
+def _copied(state_dir: Path, place: Place, entry: Entry) -> bool:
+    """Copy a segment; return False when retention was quicker. Raises LedgerError when it is not what was sealed."""
+    source = state_dir / entry.path
+    try:
+        with source.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != entry.sha256:
+            raise LedgerError(f"{source} is not what was sealed: its SHA-256 is {digest}", "check the disk")
+        place.put(entry.path, source)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise LedgerError(f"cannot read {source}: {error.strerror}", "check the disk") from error
+    place.put(f"{entry.path}{_NOTE}", _note(entry))
+    return True
+
+
+def pull(
+    place: Place, into: Path, bad: Told, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[Entry]:
+    """Copy archived segments of a time to a directory, and yield each."""
+    for entry in entries(place, bad, since, until):
+        try:
+            _fetch(place, entry, into / entry.path)
+        except Damaged as error:
+            bad(error)
+        else:
+            yield entry
+
+
+def expire(place: Place, bad: Told, before: datetime) -> Iterator[Entry]:
     """Delete archived segments whose newest document is older, and yield each."""
-    for entry in entries(place):
-        if datetime.fromisoformat(entry.last_time) < now - age:
+    for entry in entries(place, bad):
+        if not entry.overlaps(before, None):
             place.delete(f"{entry.path}{_NOTE}")
             place.delete(entry.path)
             yield entry
@@ -106,7 +197,7 @@ def expire(place: Place, age: timedelta, now: datetime) -> Iterator[Entry]:
 
 @contextmanager
 def verified(place: Place, entry: Entry) -> Iterator[Path]:
-    """Give a kept segment's file, for a while; raises LogshipError when it is not what was archived."""
+    """Give a kept segment's file, for a while; raises Damaged when it is not what was archived."""
     path = place.path(entry.path)
     if path is not None:
         for _ in _checked(place, entry):
@@ -136,16 +227,16 @@ def _fetch(place: Place, entry: Entry, target: Path) -> None:
 
 
 def _checked(place: Place, entry: Entry) -> Iterator[bytes]:
-    """Read a segment; raises LogshipError at its end when it is not what was archived."""
-    digest, hint = hashlib.sha256(), "bring it back from a copy of the archive"
+    """Read a segment; raises Damaged at its end when it is not what was archived."""
+    digest = hashlib.sha256()
     try:
         for part in place.chunks(entry.path):
             digest.update(part)
             yield part
     except FileNotFoundError:
-        raise LogshipError(f"{place}/{entry.path} is missing from the archive", hint) from None
+        raise Damaged(f"{place}/{entry.path} is missing from the archive") from None
     if digest.hexdigest() != entry.sha256:
-        raise LogshipError(f"{place}/{entry.path} was altered: its SHA-256 is {digest.hexdigest()}", hint)
+        raise Damaged(f"{place}/{entry.path} was altered: its SHA-256 is {digest.hexdigest()}")
 
 
 def now() -> datetime:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from logship.cli import render
-from logship.cli.search import moment
+from logship.cli.search import span
 from logship.cli.shared import Command, effective
 from logship.errors import AccountingError, ConfigError
 
@@ -46,6 +46,7 @@ def reconcile(ctx: click.Context, since: str, until: str | None, as_json: bool) 
         raise ConfigError("no Elasticsearch is configured", "set elasticsearch.hosts or LOGSHIP_ELASTICSEARCH__HOSTS")
     if not settings.store.enabled:
         raise ConfigError("store.enabled is false: nothing is kept here to compare", "set store.enabled to true")
+    begin, end = span(since, until)
     from logship.connections import elasticsearch
     from logship.elastic.reconcile import reconcile as compare
     from logship.ledger.undelivered import undelivered
@@ -57,8 +58,8 @@ def reconcile(ctx: click.Context, since: str, until: str | None, as_json: bool) 
             Search(settings.state_dir),
             client,
             namespace=settings.namespace,
-            since=moment("--since", since) or datetime.min.replace(tzinfo=UTC),
-            until=moment("--until", until) or datetime.now(UTC),
+            since=begin or datetime.min.replace(tzinfo=UTC),
+            until=end or datetime.now(UTC),
             undelivered=partial(undelivered, settings.state_dir, "elasticsearch"),
             wait=time.sleep,
             told=_progress,
@@ -72,7 +73,8 @@ def reconcile(ctx: click.Context, since: str, until: str | None, as_json: bool) 
     if not found.agrees:
         raise AccountingError(
             "what is kept here and what is in Elasticsearch do not agree",
-            "`logship archive` and `logship rehydrate` bring back what is missing; see the ids above for the rest",
+            "`logship archive push` and then `logship rehydrate` bring back what is missing, once it is in a segment "
+            "(store.seal_seconds); see the ids above for the rest",
         )
 
 
@@ -94,5 +96,7 @@ def _print(found: Reconciled) -> None:
         click.echo(f"{found.waiting:>10,} not delivered yet")
     if found.rejected:
         click.echo(f"{found.rejected:>10,} refused: `logship rejected list`")
-    if found.agrees:
+    if not found.compared and found.agrees:
+        click.echo("nothing was compared: no document of that time is kept here")
+    elif found.agrees:
         click.echo("each document that was delivered is there, once, as it was")

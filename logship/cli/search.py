@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from logship.config.settings import Settings
     from logship.elastic.search import ClusterSearch
     from logship.store.search import Scope, Search
+
+_WHOLE_SECOND = re.compile(r"[0-9-]{10}T[0-9:]{8}Z")
 
 
 @click.command(
@@ -68,7 +71,7 @@ def search(
     settings = effective(ctx).settings
     from logship.store.search import Scope
 
-    scope = Scope(moment("--since", since), moment("--until", until), tuple(map(_text, services)))
+    scope = Scope(*span(since, until), tuple(map(_text, services)))
     with _store(settings, place) as found:
         _print(found, text, scope, limit, reverse=reverse, count=count, as_json=as_json, names=names)
 
@@ -90,13 +93,25 @@ def _print(
         return
     colour = render.colours()
     for hit in found.hits(text, scope, limit=limit, reverse=reverse):
+        document = _ordered(hit.document)
         if as_json:
-            shown = {name: render.field(hit.document, name) for name in names} if names else hit.document
+            shown = {name: render.field(document, name) for name in names} if names else document
             click.echo(render.as_json({"_id": hit.id} | shown | {"_id": hit.id}))
         elif names:
-            click.echo(render.cells({**hit.document, "_id": hit.id}, names))
+            click.echo(render.cells({**document, "_id": hit.id}, names))
         else:
-            click.echo(render.event(hit.document, colour), color=colour or None)
+            click.echo(render.event(document, colour), color=colour or None)
+
+
+def _ordered(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document as both places can give it: a source made of columns has names in order, and milliseconds."""
+    ordered = {
+        name: _ordered(value) if isinstance(value, dict) else value for name, value in sorted(document.items())
+    }
+    stamp = ordered.get("@timestamp")
+    if isinstance(stamp, str) and _WHOLE_SECOND.fullmatch(stamp):
+        ordered["@timestamp"] = f"{stamp[:-1]}.000Z"
+    return ordered
 
 
 @contextmanager
@@ -121,6 +136,14 @@ def _store(settings: Settings, place: str) -> Iterator[Search | ClusterSearch]:
 def _text(given: str) -> str:
     """Return an argument with the bytes that are no UTF-8 replaced: no document holds them."""
     return given.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def span(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    """Return the times that --since and --until name; raises click.BadParameter when nothing can lie between them."""
+    begin, end = moment("--since", since), moment("--until", until)
+    if begin is not None and end is not None and end <= begin:
+        raise click.BadParameter(f"{end:%Y-%m-%d %H:%M:%S}Z is not after --since {since}", param_hint="--until")
+    return begin, end
 
 
 def moment(option: str, text: str | None) -> datetime | None:

@@ -21,6 +21,7 @@ from urllib.parse import quote
 import duckdb
 import orjson
 
+from logship.model import by_time
 from logship.store import engine
 from logship.store.batches import open_ledger, unpack
 from logship.store.sealed import Sealed, locked, sync_directory
@@ -85,7 +86,7 @@ def seal(state_dir: Path, *, max_bytes: int = MAX_BYTES, memory: str = MEMORY) -
 
 
 def _write(ledger: sqlite3.Connection, segments: Path, dataset: str, batches: list[_Waiting], memory: str) -> Sealed:
-    first = min(batch.first_time for batch in batches)
+    first = min((batch.first_time for batch in batches), key=by_time)
     directory = segments / first[:10]
     if not directory.exists():
         directory.mkdir(mode=0o700)
@@ -110,7 +111,7 @@ def _write(ledger: sqlite3.Connection, segments: Path, dataset: str, batches: li
         seqs=[batch.seq for batch in batches],
         count=count,
         first_time=first,
-        last_time=max(batch.last_time for batch in batches),
+        last_time=max((batch.last_time for batch in batches), key=by_time),
         size=size,
         sha256=sha256,
     )

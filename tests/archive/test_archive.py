@@ -21,9 +21,9 @@ def run(elasticsearch_url, elasticsearch, namespace, tmp_path, shelf):
         **shelf.settings,
     }  # fmt: skip
 
-    def call(*arguments, code=0):
+    def call(*arguments, code=0, **more):
         command = [sys.executable, "-m", "logship", *map(str, arguments)]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=env | more, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
         return done.stdout if code == 0 else done.stderr
 
@@ -71,7 +71,7 @@ def test_an_altered_segment_is_refused(run, shelf, tmp_path):
     shelf.write(first["path"], bytes(data))
     assert "was altered" in run("archive", "pull", "--at", shelf.at, "--into", tmp_path / "into", code=1)
     assert "was altered" in run("rehydrate", "--at", shelf.at, "--since", "2025-01-01", code=1)
-    assert [path for path in (tmp_path / "into").rglob("*") if path.is_file()] == []
+    assert [path for path in (tmp_path / "into").rglob("*") if path.stem in first["path"] and path.is_file()] == []
 
 
 def test_a_segment_that_is_gone_is_said(run, shelf, tmp_path):
@@ -148,3 +148,28 @@ def test_an_archive_that_is_not_there_is_said(run, tmp_path):
     """A wrong path, or none, is an error with the next step."""
     assert "no archive in" in run("archive", "list", "--at", tmp_path / "nowhere", code=1)
     assert "give --at DIR" in run("archive", "list", code=2)
+
+
+def test_a_damaged_segment_does_not_hold_up_the_rehydration_of_others(run, elasticsearch, namespace, shelf):
+    """The documents of all other segments are sent, the damaged one is named, and the exit code is not 0."""
+    first, *_ = rows(run("archive", "push", "--at", shelf.at, "--json"))
+    shelf.delete(first["path"])
+    other = f"{namespace}x"
+    said = run("rehydrate", "--at", shelf.at, "--since", "2025-01-01", code=1, LOGSHIP_NAMESPACE=other)
+    assert f"{first['path']} is missing from the archive" in said
+    there, _ = found(elasticsearch, other)
+    assert len(there) == 12 - first["count"]
+
+
+def test_documents_are_of_the_namespace_that_they_are_sent_to(run, elasticsearch, namespace, shelf):
+    """Rehydrated into another namespace they say so: a stream's mapping takes its own only."""
+    run("archive", "push", "--at", shelf.at)
+    other = f"{namespace}x"
+    told = orjson.loads(run("rehydrate", "--at", shelf.at, "--since", "2025-01-01", "--json", LOGSHIP_NAMESPACE=other))
+    assert (told["sent"], told["refused"]) == (12, 0)
+    there, _ = found(elasticsearch, other)
+    assert {one["data_stream"]["namespace"] for one in there.values()} == {other}
+    before, _ = found(elasticsearch, namespace)
+    assert [one | {"data_stream": None} for one in there.values()] == [
+        before[name] | {"data_stream": None} for name in there
+    ]

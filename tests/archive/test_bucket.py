@@ -38,7 +38,7 @@ def test_many_small_files_come_back_in_order(bucket, object_storage):
     names = [f"segments/2026-01-02/{number:03d}.json" for number in range(200)]
     for name in names:
         place.put(name, name.encode())
-    assert sorted(place.names()) == names
+    assert sorted(place.sizes()) == names
     assert list(place.read(names[::-1])) == [name.encode() for name in names[::-1]]
 
 
@@ -50,11 +50,11 @@ def test_many_small_files_come_back_in_order(bucket, object_storage):
         ({}, "s3://not-there/x", "NoSuchBucket", "make the bucket"),
     ],
 )
-@pytest.mark.parametrize("action", ["names", "put", "read"])
+@pytest.mark.parametrize("action", ["sizes", "put", "read"])
 def test_a_refusal_is_said_in_one_line_and_names_no_secret(object_storage, changes, at, reason, hint, action):
     """A wrong key or bucket is an error with the server's reason and the next step."""
     place = Bucket(at, access(object_storage, **changes))
-    do = {"names": place.names, "put": lambda: place.put("a", b"a"), "read": lambda: list(place.chunks("a"))}[action]
+    do = {"sizes": place.sizes, "put": lambda: place.put("a", b"a"), "read": lambda: list(place.chunks("a"))}[action]
     with pytest.raises(LogshipError, match=reason) as caught:
         do()
     assert hint in caught.value.hint
@@ -65,7 +65,7 @@ def test_a_refusal_is_said_in_one_line_and_names_no_secret(object_storage, chang
 def test_a_server_that_is_away_is_said():
     """Where nobody listens, the error says what to check, after some tries."""
     with pytest.raises(LogshipError, match="cannot be listed") as caught:
-        Bucket("s3://archive/x", access("http://127.0.0.1:1"), patience=0.2).names()
+        Bucket("s3://archive/x", access("http://127.0.0.1:1"), patience=0.2).sizes()
     assert "archive.endpoint" in caught.value.hint
 
 
