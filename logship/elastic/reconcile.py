@@ -17,6 +17,7 @@ from urllib.parse import quote
 import orjson
 
 from logship.elastic.client import Client
+from logship.elastic.search import reading_hint
 from logship.elastic.server import ask
 from logship.errors import LogshipError
 from logship.store.search import Hit, Scope, Search
@@ -155,8 +156,7 @@ def _strangers(
 def _read(client: Client, path: str, body: object) -> Any:  # noqa: ANN401  # JSON
     answer = ask(client, "POST", path, body)
     if answer.status != 200:
-        hint = "the key must be allowed to read: elasticsearch.read_api_key"
-        raise LogshipError(f"Elasticsearch cannot be asked: {answer.error()}", hint)
+        raise LogshipError(f"Elasticsearch cannot be asked: {answer.error()}", reading_hint(answer.status))
     return answer.json()
 
 

@@ -133,3 +133,11 @@ def test_without_a_store_there_is_nothing_to_compare(shipped):
     done = shipped("reconcile", LOGSHIP_STORE__ENABLED="false")
     assert done.returncode == 2
     assert "set store.enabled to true" in done.stderr
+
+
+def test_a_span_without_documents_compares_nothing(shipped):
+    """That nothing was kept here of that time is said, and not that all of it is there."""
+    done = shipped("reconcile", "--since", "2025-11-10", "--until", "2025-11-11")
+    assert done.returncode == 0
+    assert "nothing was compared" in done.stdout
+    assert "each document" not in done.stdout
