@@ -18,6 +18,8 @@ from typing import Any
 
 import orjson
 
+from logship.pipeline.depth import shallow
+
 _FIELD = re.compile(
     r"failed to parse field \[([^\]]+)\] of type"
     r"|object mapping for \[([^\]]+)\] tried to parse field"
@@ -56,7 +58,7 @@ def fitted(document: bytes) -> bytes | None:
 
 def _move(body: dict[str, Any], name: str) -> None:
     value = _take(body, name)
-    body.setdefault("dify", {}).setdefault("attributes", {})[name] = value
+    body.setdefault("dify", {}).setdefault("attributes", {})[name] = shallow(value)
     own = body.setdefault("logship", {})
     own.setdefault("moved", []).append(name)
     own["repaired"] = True

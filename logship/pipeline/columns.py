@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from logship.pipeline.depth import flat
+
 Column = list[bytes | None]
 Convert = Callable[[Any], object]
 #: Makes one or more named columns of one.
@@ -248,7 +250,7 @@ class Field:
         if kind == "lines":
             return keyword(["\n".join(map(str, value)) if isinstance(value, list) else value for value in values])
         if kind == "object":
-            return [dumps(value) if isinstance(value, dict) and value else None for value in values]
+            return [flat(value) if isinstance(value, dict) and value else None for value in values]
         cache = self._caches[kind]
         try:
             return list(map(cache.__getitem__, values))

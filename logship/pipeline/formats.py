@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from logship.pipeline.columns import Column, Field, dumps
+from logship.pipeline.depth import flat
 from logship.pipeline.leftover import Get, Leftover, disagreeing, leaves_out, takes_all, whole
 from logship.pipeline.redaction.scan import Scanner
 from logship.pipeline.spec import READING, FormatSpec, MessageRule
@@ -254,7 +255,7 @@ class JsonFormat:
         if left:
             over: Column = [None] * len(rows)
             for place, (members, twice) in left.items():
-                over[place] = dumps(members) if members else None
+                over[place] = flat(members) if members else None
                 if twice:
                     lost.add(place)
             columns.append((self.spec.rest, over))

@@ -71,6 +71,7 @@ def test_reasons_do_not_quote_the_document(sink):
     ]
     receipt = sink.send(stored(*bad), None)
     assert len(receipt.rejected) == 3
+    assert "caused by date_time_parse_exception" in receipt.rejected[0].reason
     assert [one.reason for one in receipt.rejected if secret in one.reason] == []
 
 
@@ -86,6 +87,24 @@ def test_a_field_that_does_not_fit_the_mapping_is_moved(elasticsearch, sink, nam
     assert kept["http"] == {"response": {"bytes": 7}}
     assert sorted(kept["logship"]["moved"]) == ["http.response.status_code", "source"]
     assert kept["logship"]["repaired"] is True
+
+
+def test_a_field_that_is_moved_may_be_deep(elasticsearch, sink, namespace):
+    """What is moved has no more levels than the place takes: deeper objects are texts there."""
+    receipt = sink.send(stored(document(0, error={"code": nested(40)})), None)
+    assert receipt == Receipt(delivered=1)
+    assert found(elasticsearch, namespace) == ["k-0"]
+
+
+def test_the_reason_names_the_innermost_cause(sink):
+    """Of a document that is nested too deep, it says by what limit, and not only that a field cannot be parsed."""
+    (rejected,) = sink.send(stored(document(dify={"attributes": nested(40)})), None).rejected
+    assert "exceeds the maximum depth limit of [20]" in rejected.reason
+
+
+def nested(levels):
+    """Return objects in one another."""
+    return {"a": nested(levels - 1)} if levels else "deep"
 
 
 def test_a_document_that_cannot_be_repaired_is_kept_as_it_was(sink):

@@ -35,12 +35,18 @@ _REFUSED_PAUSE = 60.0
 _NO_TEMPLATE = "the index template is missing: run `logship setup`"
 #: Parameters that an older server or OpenSearch may not know.
 _OPTIONAL = {"require_data_stream": "true", "include_source_on_error": "false"}
-_FILTER = "took,errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.failure_store"
+_FILTER = ",".join(
+    ["took", "errors", "items.*.status", "items.*.failure_store"]
+    + [f"items.*.error.{part}" for part in ("type", "reason", "caused_by")]
+)
 _UNKNOWN_PARAMETER = re.compile(r"unrecognized parameters?: (.*)")
 #: How many batches are remembered of which something was taken: more than can be without an outcome.
 _TAKEN = 256
 #: Where an error text begins to quote the document.
 _QUOTES = re.compile(r"(?s)(\. Preview of field's value: |For input string: |: \[truncated|\n at \[Source: ).*")
+#: What an error text may quote: between the first and the last sign of a kind, or in brackets.
+_QUOTED = re.compile(r"(?s)'.*'|\".*\"|\[[^\[\]]*\]|\(.*\)")
+_NUMBER = re.compile(r"\[\d{1,3}\]")
 _REASON_LIMIT = 500
 #: How many fields of a document may be moved before it is rejected.
 _REPAIRS = 3
@@ -326,7 +332,20 @@ def _reason(result: dict[str, Any]) -> str:
     error = result.get("error")
     if not isinstance(error, dict):
         return str(error or "no reason given")[:_REASON_LIMIT]
-    return _QUOTES.sub("", f"{error.get('type')}: {error.get('reason')}")[:_REASON_LIMIT]
+    reason = _QUOTES.sub("", f"{error.get('type')}: {error.get('reason')}")
+    return f"{reason}{_innermost(error, reason)}"[:_REASON_LIMIT]
+
+
+def _innermost(error: dict[str, Any], reason: str) -> str:
+    """Say what is at the bottom of an error, without what it quotes that the reason does not."""
+    cause = error
+    while isinstance(inner := cause.get("caused_by"), dict):
+        cause = inner
+    if cause is error:
+        return ""
+    text = _QUOTES.sub("", str(cause.get("reason")))
+    text = _QUOTED.sub(lambda quoted: quoted[0] if quoted[0] in reason or _NUMBER.fullmatch(quoted[0]) else "[…]", text)
+    return f"; caused by {cause.get('type')}: {text}"
 
 
 def _refused(pair: Document, status: int, reason: str) -> Receipt:

@@ -216,3 +216,22 @@ def test_free_attributes_and_what_is_left_are_one_object(value, kept):
     """The members of an object that goes to `rest` stand there with those that no field takes."""
     fields = {"attributes": "dify.attributes:object", "attributes.plugin": "dify.plugin.id"}
     assert of_json(value, groups={"message": "m"}, fields=fields).get("dify", {}).get("attributes") == kept
+
+
+def test_members_that_are_nested_too_deep_are_texts():
+    """A flattened field takes twenty levels: what is deeper is there as JSON, without the secrets that it holds."""
+    value = {"password": "hunter2hunter2", "kept": [1, {"b": "深"}]}
+    for level in range(40):
+        value = {"a": value} if level % 2 else {"a": [value]}
+    attributes = of_json({"x": value, "y": {"z": 1}}, rest="dify.attributes")["dify"]["attributes"]
+    text = orjson.dumps(attributes).decode()
+    assert 10 < levels(attributes) <= 20
+    assert "hunter2" not in text
+    assert "深" in text
+    assert attributes["y"] == {"z": 1}
+
+
+def levels(value):
+    """Return how many objects of JSON are in one another."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return isinstance(value, dict) + max(map(levels, inner), default=0)
