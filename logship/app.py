@@ -324,6 +324,7 @@ def _sinks(settings: Settings, ledger: Ledger) -> list[Sink]:
         from logship.delivery.sinks.elastic import ElasticsearchSink
         from logship.delivery.sinks.prepared import Prepared
         from logship.elastic.installer import ensure_templates
+        from logship.elastic.keys import only_writes
 
         client = elasticsearch(settings)
         in_flight = settings.elasticsearch.in_flight
@@ -334,7 +335,8 @@ def _sinks(settings: Settings, ledger: Ledger) -> list[Sink]:
             reader=elasticsearch(settings, reading=True) if settings.elasticsearch.read_api_key else None,
             doubtful=doubts.take(ledger, "elasticsearch", in_flight),
         )
-        sinks.append(Prepared(sink, lambda: ensure_templates(client, retention(settings))))
+        prepare = partial(ensure_templates, client, retention(settings))
+        sinks.append(Prepared(sink, prepare, partial(only_writes, client)))
     if settings.file_sink.path:
         from logship.delivery.sinks.file import FileSink
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from logship.delivery.sink import SinkUnavailable
 from logship.doctor.finding import Finding
 from logship.elastic.client import Client
+from logship.elastic.keys import only_writes
 from logship.elastic.server import ask
 from logship.errors import LogshipError
 
@@ -34,6 +35,7 @@ def elasticsearch(connect: Callable[[], Client]) -> Iterator[Finding]:
             yield Finding("problem", "elasticsearch", f"answers {answer.error()}", "is it Elasticsearch, and healthy?")
             return
         lacking = _lacking(client)
+        others = only_writes(client)
     except LogshipError as error:
         yield Finding("problem", "elasticsearch", str(error), error.hint)
         return
@@ -45,7 +47,8 @@ def elasticsearch(connect: Callable[[], Client]) -> Iterator[Finding]:
     else:
         body = answer.json()
         version = body.get("version", {}).get("number", "") if isinstance(body, dict) else ""
-        yield Finding("ok", "elasticsearch", f"{version} answers, and takes documents".lstrip())
+        left = "; templates are left to `logship setup`: this key only writes" if others else ""
+        yield Finding("ok", "elasticsearch", f"{version} answers, and takes documents{left}".lstrip())
 
 
 def _lacking(client: Client) -> list[str]:

@@ -71,3 +71,12 @@ def _make(client: Client, name: str, privileges: tuple[str, ...], variable: str)
         hint = "security must be on there (xpack.security.enabled), and our own key needs manage_own_api_key"
         raise LogshipError(f"API key {name} was refused: {answer.error()}", hint)
     return Key(name, made["id"], made["encoded"], variable, privileges)
+
+
+def only_writes(client: Client) -> bool:
+    """Return whether who we are may not look after templates, like the key for writing; False where nobody tells."""
+    asked = {"cluster": ["manage_index_templates"]}
+    answer = ask(client, "POST", "/_security/user/_has_privileges", asked)
+    body = answer.json() if answer.status == 200 else None
+    cluster = body.get("cluster") if isinstance(body, dict) else None
+    return isinstance(cluster, dict) and cluster.get("manage_index_templates") is False

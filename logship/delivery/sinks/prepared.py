@@ -20,12 +20,16 @@ class Prepared:
     Run `prepare` once before the first batch is sent.
 
     What the server refuses is said once, and sending goes on: someone with more
-    rights may have prepared it. SinkUnavailable passes, and it is tried again.
+    rights may have prepared it. Where `left_to_others` says so, we need not try.
+    SinkUnavailable passes, and it is tried again.
     """
 
-    def __init__(self, sink: Sink, prepare: Callable[[], object]) -> None:
+    def __init__(
+        self, sink: Sink, prepare: Callable[[], object], left_to_others: Callable[[], bool] = lambda: False
+    ) -> None:
         self._sink = sink
         self._prepare = prepare
+        self._left_to_others = left_to_others
         self._ready = False
         #: What was said last, so that it is not said again after every outage.
         self._told = ""
@@ -63,7 +67,10 @@ class Prepared:
 
     def _make_ready(self) -> None:
         try:
-            self._prepare()
+            if self._left_to_others():
+                log.info("templates are left to `logship setup`: this key only writes", sink=self.name)
+            else:
+                self._prepare()
         except LogshipError as error:
             if isinstance(error.__cause__, TransportError):
                 raise SinkUnavailable(str(error)) from error
