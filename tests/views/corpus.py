@@ -252,6 +252,8 @@ def _deletion(stack):
     stack.api(at, f"DELETE {path} 204 31.000 ", trace=trace, user=EVE)
     stack.api(at + timedelta(minutes=1), "POST /console/api/workspaces/current/members/invite-email 201 44.000 ",
               user=EVE)  # fmt: skip
+    stack.text("worker", at + timedelta(seconds=61), "Start send invite member mail to mallory@example.org in "
+               "workspace Sales", caller="mail_invite_member_task.py:30")  # fmt: skip
 
 
 def write(folder: Path) -> list[tuple[str, Path]]:

@@ -94,3 +94,12 @@ def test_the_command_line_prints_the_answer(demo, in_kibana):
     command = [sys.executable, "-m", *shlex.split(one.command)[:3], "--json", "--state-dir", str(demo.state_dir)]
     done = subprocess.run(command, capture_output=True, check=True)
     assert in_kibana[one.lucene] == sorted(orjson.loads(line)["_id"] for line in done.stdout.splitlines())
+
+
+def test_who_was_invited_is_in_the_answer(demo, in_kibana):
+    """The request names who invited, the worker's line whom: the answer has both."""
+    (one,) = [one for one in QUESTIONS if one.question.en.startswith("Who was invited")]
+    found = demo.store.hits(one.lucene, limit=5000)
+    assert sorted(hit.id for hit in found) == in_kibana[one.lucene]
+    assert "mallory@example.org" in " ".join(str(hit.document["message"]) for hit in found)
+    assert any(hit.document.get("user", {}).get("id") for hit in found)
