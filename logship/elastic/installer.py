@@ -105,7 +105,7 @@ def _installed(client: Client, days: dict[str, int], directory: Path) -> bool:
         rows = listed.get(f"{key}s", []) if isinstance(listed, dict) else []
         found = {row["name"]: row[key] for row in rows if isinstance(row, dict) and key in row}
         for path in (directory / folder).glob("*.json"):
-            if not current(path.stem, found.get(path.stem, {}), path.read_bytes(), days):
+            if not current(kind, path.stem, found.get(path.stem, {}), path.read_bytes(), days):
                 return False
     return True
 

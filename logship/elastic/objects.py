@@ -18,10 +18,10 @@ import orjson
 from logship.data import data_path
 from logship.elastic.server import Server
 
-Kind = Literal["component template", "index template", "ILM policy", "ISM policy"]
-State = Literal["created", "updated", "unchanged", "foreign", "newer", "removed", "in use"]
+Kind = Literal["component template", "index template", "ILM policy", "ISM policy", "API key"]
+State = Literal["created", "updated", "unchanged", "foreign", "conflict", "newer", "removed", "in use", "kept"]
 
-#: Where objects of a kind lie on the server, and in the repository.
+#: Where objects of a kind lie on the server, and in the repository; keys are made, not copied.
 PLACES: dict[Kind, tuple[str, str]] = {
     "ILM policy": ("/_ilm/policy/", "ilm"),
     "ISM policy": ("/_plugins/_ism/policies/", "ism"),
@@ -51,6 +51,17 @@ _NEEDS: dict[str, list[tuple[str, ...]]] = {
 }
 _ILM_NAME = ("template", "settings", "index", "lifecycle")
 _RETENTION = ("template", "lifecycle")
+#: What servers add to a body that they were given: no change of anybody's.
+_ECHO = {
+    "data_stream.hidden": "false",
+    "data_stream.allow_custom_routing": "false",
+    "data_stream.timestamp_field.name": "@timestamp",
+    "template.lifecycle.enabled": "true",
+    "policy.phases.delete.actions.delete.delete_searchable_snapshot": "true",
+}
+_DATES = ("created_date", "created_date_millis", "modified_date", "modified_date_millis")
+#: How an object of ours is recognised: no difference that anybody need see.
+_MARKS = ("_meta.digest", "_meta.source", "policy._meta.digest", "policy._meta.source")
 CUSTOM = "logship-custom"
 
 
@@ -86,7 +97,7 @@ def wanted(server: Server, days: dict[str, int], directory: Path | None = None) 
     policies: Kind | None = {"ilm": "ILM policy", "ism": "ISM policy"}.get(server.lifecycle)  # type: ignore[assignment]  # keys of PLACES
     kinds: list[Kind] = [*([policies] if policies else []), "component template", "index template"]
     found = [
-        Wanted(kind, path.stem, _fit(path.read_bytes(), path.stem, server, days))
+        Wanted(kind, path.stem, _fit(kind, path.stem, path.read_bytes(), server, days))
         for kind in kinds
         for path in sorted((root / PLACES[kind][1]).glob("*.json"))
     ]
@@ -104,37 +115,49 @@ def digest(body: dict[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def current(name: str, found: dict[str, Any], packaged: bytes, days: dict[str, int]) -> bool:
+def current(kind: Kind, name: str, found: dict[str, Any], packaged: bytes, days: dict[str, int]) -> bool:
     """Return whether an installed template was made of the packaged file and these days, without asking any further."""
-    return managed("index template", found) and found["_meta"].get("source") == _source(packaged, name, days)
+    return managed(kind, found) and found["_meta"].get("source") == _source(kind, name, packaged, days)
 
 
-def _source(packaged: bytes, name: str, days: dict[str, int]) -> str:
-    return hashlib.sha256(b"%d %b" % (_days(name, days), packaged)).hexdigest()
+def _source(kind: Kind, name: str, packaged: bytes, days: dict[str, int]) -> str:
+    return hashlib.sha256(b"%d %b" % (_days(kind, name, days), packaged)).hexdigest()
 
 
-def _days(name: str, days: dict[str, int]) -> int:
-    return days.get(name) or days.get(name.removesuffix("-lifecycle")) or 0
+def _days(kind: Kind, name: str, days: dict[str, int]) -> int:
+    """Return the retention that an object holds: a policy, or the component template that stands in for it; else 0."""
+    if kind == "component template":
+        return days.get(name.removesuffix("-lifecycle"), 0) if name.endswith("-lifecycle") else 0
+    return days.get(name, 0) if kind in ("ILM policy", "ISM policy") else 0
 
 
 def compare(want: Wanted, found: dict[str, Any] | None) -> Change:
     """Return what is to be done, given what is there."""
     if found is None:
-        return Change(want.kind, want.name, "created", tuple((name, None, value) for name, value in _flat(want.body)))
+        new = tuple((name, None, value) for name, value in _flat(want.body) if name not in _MARKS)
+        return Change(want.kind, want.name, "created", new)
     if want.name == CUSTOM:
         return Change(want.kind, want.name, "unchanged", note="yours")
     if not managed(want.kind, found):
         return Change(want.kind, want.name, "foreign", note="was not made by logship, and is left alone")
-    if found.get("version", 0) > want.body.get("version", 0) and want.kind.endswith("template"):
+    if newer(want, found):
         return Change(want.kind, want.name, "newer", note="a newer logship made it")
     there, ours = dict(_flat(found)), dict(_flat(want.body))
     differences = [(name, there.get(name), value) for name, value in ours.items() if there.get(name) != value]
-    if _stamp(want.kind, found) != _stamp(want.kind, want.body):
-        differences += [(name, value, None) for name, value in there.items() if name not in ours and _ours(name)]
+    if want.kind != "ISM policy":  # there the server adds a good deal of its own
+        differences += [(name, value, None) for name, value in there.items() if name not in ours and _put(name, value)]
     if not differences:
         return Change(want.kind, want.name, "unchanged")
-    shown = tuple(one for one in differences if "_meta." not in one[0]) or tuple(differences)
-    return Change(want.kind, want.name, "updated", shown)
+    shown = tuple(one for one in differences if one[0] not in _MARKS)
+    note = "" if shown else "it holds the same; only the mark of the release that it is from changes"
+    if any(name.startswith("template.lifecycle.") and value for name, _, value in shown):
+        note = "for new data streams: those that are there keep theirs until PUT _data_stream/NAME/_lifecycle"
+    return Change(want.kind, want.name, "updated", shown, note)
+
+
+def newer(want: Wanted, found: dict[str, Any]) -> bool:
+    """Return whether a newer logship made an object; policies do not tell."""
+    return want.kind.endswith("template") and bool(found.get("version", 0) > want.body.get("version", 0))
 
 
 def managed(kind: Kind, found: dict[str, Any]) -> bool:
@@ -159,7 +182,7 @@ def taken_from(kind: Kind, name: str, answer: Any) -> dict[str, Any] | None:  # 
     return found
 
 
-def _fit(packaged: bytes, name: str, server: Server, days: dict[str, int]) -> dict[str, Any]:
+def _fit(kind: Kind, name: str, packaged: bytes, server: Server, days: dict[str, int]) -> dict[str, Any]:
     body: dict[str, Any] = orjson.loads(packaged)
     for known, substitute in _SUBSTITUTES.items():
         if known in server.lacks:
@@ -174,17 +197,16 @@ def _fit(packaged: bytes, name: str, server: Server, days: dict[str, int]) -> di
         _drop(body, _ILM_NAME)
     if server.lifecycle != "data stream lifecycle":
         _drop(body, _RETENTION)
-    _retain(body, name, days)
+    _retain(body, _days(kind, name, days))
     meta = body["policy"].setdefault("_meta", {}) if "phases" in body.get("policy", {}) else body.get("_meta")
     if meta is not None:
         meta["digest"] = digest(body)
-        meta["source"] = _source(packaged, name, days)
+        meta["source"] = _source(kind, name, packaged, days)
     return body
 
 
-def _retain(body: dict[str, Any], name: str, days: dict[str, int]) -> None:
+def _retain(body: dict[str, Any], kept: int) -> None:
     """Put the configured days in the places that hold a retention."""
-    kept = _days(name, days)
     if not kept:
         return
     if "lifecycle" in body.get("template", {}):
@@ -231,12 +253,6 @@ def _flat(part: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, str(part).lower() if isinstance(part, bool) else str(part)
 
 
-def _stamp(kind: Kind, body: dict[str, Any]) -> str | None:
-    holder = body.get("policy", {}) if kind == "ILM policy" else body
-    meta = holder.get("_meta")
-    return meta.get("digest") if isinstance(meta, dict) else None
-
-
-def _ours(name: str) -> bool:
-    """Return whether a leaf is of a body, not of the server's own notes (dates, defaults)."""
-    return name.startswith(("template.", "composed_of", "index_patterns", "policy.phases.", "policy.states"))
+def _put(name: str, value: str) -> bool:
+    """Return whether somebody put a leaf there that is not in our body, which putting ours would take away."""
+    return name not in _DATES and _ECHO.get(name) != value

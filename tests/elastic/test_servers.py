@@ -149,6 +149,20 @@ def test_an_older_release_is_upgraded_and_a_newer_one_left_alone(bare):
     assert template(bare, "logship-agent")["priority"] == 600
 
 
+def test_what_somebody_added_is_shown_before_it_is_taken_back(bare):
+    """A setting that is only there, not in ours, is a difference; what the server adds by itself is none."""
+    apply(bare, plan(bare))
+    body = get(bare, "/_component_template/logship-settings")["component_templates"][0]["component_template"]
+    body["template"]["settings"]["index"]["max_result_window"] = "5000"
+    fresh = {name: value for name, value in body.items() if not name.endswith(("_date", "_date_millis"))}
+    put(bare, "/_component_template/logship-settings", fresh)
+    (change,) = [change for _, change in plan(bare).changes if change.state != "unchanged"]
+    assert (change.name, change.state) == ("logship-settings", "updated")
+    assert change.differences == (("template.settings.index.max_result_window", "5000", None),)
+    apply(bare, plan(bare))
+    assert {change.state for _, change in plan(bare).changes} == {"unchanged"}
+
+
 def test_what_is_not_ours_is_never_touched(bare):
     """A template of our name that logship did not make is neither overwritten nor deleted, and the agent says so."""
     theirs = {"index_patterns": ["logs-logship.x-*"], "priority": 7, "data_stream": {}}

@@ -5,7 +5,7 @@ import orjson
 import pytest
 
 from logship.data import data_path
-from logship.elastic.objects import wanted
+from logship.elastic.objects import compare, wanted
 from logship.elastic.server import Server
 
 TIME = {"type": "string", "pattern": r"^\d+(ms|d|h|m|s)$"}
@@ -113,3 +113,14 @@ def test_a_serverless_cluster_gets_no_settings_that_it_refuses():
         "mode", "refresh_interval", "mapping", "query",
     }  # fmt: skip
     assert "data_stream_options" not in found["logship-dify"]["template"]
+
+
+def test_what_the_server_adds_to_a_policy_is_no_difference_and_what_somebody_adds_is():
+    """A default that comes back with the policy changes nothing; an action put in by hand is shown."""
+    (policy, *_) = wanted(server("ilm"), {})
+    found = orjson.loads(orjson.dumps(policy.body))
+    found["policy"]["phases"]["delete"]["actions"]["delete"]["delete_searchable_snapshot"] = True
+    assert compare(policy, found).state == "unchanged"
+    found["policy"]["phases"]["warm"]["actions"]["set_priority"] = {"priority": 50}
+    added = ("policy.phases.warm.actions.set_priority.priority", "50", None)
+    assert compare(policy, found).differences == (added,)
