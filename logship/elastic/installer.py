@@ -10,10 +10,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from logship.data import data_path
 from logship.elastic.client import Client
-from logship.elastic.objects import CUSTOM, PLACES, Change, Kind, Wanted, compare, current, managed, taken_from, wanted
+from logship.elastic.objects import (
+    CUSTOM,
+    PLACES,
+    Change,
+    Kind,
+    Wanted,
+    compare,
+    current,
+    managed,
+    newer,
+    taken_from,
+    wanted,
+)
+from logship.elastic.overlap import rivals
 from logship.elastic.server import Server, ask, inspect
 from logship.errors import LogshipError
 
@@ -47,32 +61,28 @@ def plan(
 ) -> Plan:
     """Compare a server with what should be there; changes nothing. Raises LogshipError."""
     server = inspect(client)
-    kinds = frozenset[Kind]().union(*(PARTS[part] for part in parts if part in PARTS))
-    objects = [one for one in wanted(server, days or _DEFAULT_DAYS, directory) if one.kind in kinds]
-    return Plan(server, tuple((want, compare(want, _there(client, want))) for want in objects))
+    objects = [one for one in wanted(server, days or _DEFAULT_DAYS, directory) if _belongs(one, parts, server)]
+    changes = [(want, compare(want, _there(client, want))) for want in objects]
+    others = rivals(client, objects)
+    return Plan(server, tuple((want, _beside(want, change, others.get(want.name, {}))) for want, change in changes))
 
 
-def needed(found: Plan) -> dict[str, list[str]]:
-    """Return the privileges that a plan needs: `cluster`, by their names in Elasticsearch's security reference."""
-    cluster = ["monitor"]
-    kinds = {want.kind for want, _ in found.changes}
-    if kinds & PARTS["templates"]:
-        cluster.append("manage_index_templates")
-    if "ILM policy" in kinds:
-        cluster.append("manage_ilm")
-    return {"cluster": cluster}
-
-
-def missing(client: Client, privileges: dict[str, list[str]]) -> list[str]:
-    """Return which privileges we have not; none where the server has no security, or does not tell."""
-    answer = ask(client, "POST", "/_security/user/_has_privileges", privileges)
-    body = answer.json() if answer.status == 200 else None
-    found = body.get("cluster") if isinstance(body, dict) else None
-    return [name for name, has in found.items() if not has] if isinstance(found, dict) else []
+def obstacle(found: Plan) -> LogshipError | None:
+    """Return why a plan cannot be carried out, all of it; None when it can."""
+    foreign = [f"{change.kind} {change.name}" for _, change in found.changes if change.state == "foreign"]
+    clashes = [change for _, change in found.changes if change.state == "conflict"]
+    what = [f"nothing was changed: not made by logship: {', '.join(foreign)}"] if foreign else []
+    what += [f"nothing was changed: {change.kind} {change.name}: {change.note}" for change in clashes]
+    hints = ["keep what is there under another name and delete it under this one"] if foreign else []
+    if clashes:
+        hints.append("give the other template another priority: a higher one if it is to win there, else a lower one")
+    return LogshipError("\n".join(what), f"{'; '.join(hints)}; then run `logship setup` again") if what else None
 
 
 def apply(client: Client, found: Plan) -> list[Change]:
-    """Carry a plan out; raises LogshipError at the first object that the server refuses."""
+    """Carry a plan out; raises LogshipError before anything is changed, or at the first object that is refused."""
+    if wrong := obstacle(found):
+        raise wrong
     for want, _ in found.pending:
         path = want.path
         if want.kind == "ISM policy":
@@ -84,14 +94,10 @@ def apply(client: Client, found: Plan) -> list[Change]:
 
 
 def ensure_templates(client: Client, days: dict[str, int] | None = None, directory: Path | None = None) -> list[Change]:
-    """Install what is missing or old; raises LogshipError when an object of our name is somebody else's."""
+    """Install what is missing or old; raises LogshipError when an object of somebody else's is in the way."""
     if _installed(client, days or _DEFAULT_DAYS, directory or data_path("elk")):
         return []
-    changes = apply(client, plan(client, days=days, directory=directory))
-    foreign = [f"{change.kind} {change.name}" for change in changes if change.state == "foreign"]
-    if foreign:
-        raise LogshipError(f"not made by logship: {', '.join(foreign)}", "rename what is there, or delete it")
-    return changes
+    return apply(client, plan(client, days=days, directory=directory))
 
 
 def _installed(client: Client, days: dict[str, int], directory: Path) -> bool:
@@ -110,11 +116,17 @@ def _installed(client: Client, days: dict[str, int], directory: Path) -> bool:
     return True
 
 
-def remove(client: Client, *, parts: Sequence[str] = ("templates", "lifecycle"), dry_run: bool = False) -> list[Change]:
-    """Delete the objects that logship made, and no data; what data still needs is kept and said."""
+def remove(
+    client: Client,
+    *,
+    parts: Sequence[str] = ("templates", "lifecycle"),
+    dry_run: bool = False,
+    force: bool = False,
+) -> list[Change]:
+    """Delete the objects that logship made, and no data; what is needed is kept; `force`: what is newer is not."""
     server = inspect(client)
     kinds = frozenset[Kind]().union(*(PARTS[part] for part in parts if part in PARTS))
-    done = []
+    done, needed = [], set[str]()
     for want in reversed(wanted(server, _DEFAULT_DAYS)):
         there = _there(client, want) if want.kind in kinds else None
         if there is None:
@@ -122,10 +134,37 @@ def remove(client: Client, *, parts: Sequence[str] = ("templates", "lifecycle"),
         change = Change(want.kind, want.name, "removed")
         if not managed(want.kind, there) or (want.name == CUSTOM and there.get("template")):
             change = replace(change, state="foreign", note="was not made by logship, and is left alone")
+        elif newer(want, there) and not force:
+            change = replace(change, state="newer", note="a newer logship made it, and it is left alone; --force: not")
+        elif want.name in needed:
+            change = replace(change, state="in use", note="kept, an index template that is left alone needs it")
         elif not dry_run:
             change = _delete(client, change)
+        if change.state != "removed":
+            needed.update(there.get("composed_of", []))
         done.append(change)
     return done
+
+
+def _belongs(want: Wanted, parts: Sequence[str], server: Server) -> bool:
+    """Return whether an object is of some parts; without policies the retention is in component templates."""
+    if any(want.kind in PARTS[part] for part in parts if part in PARTS):
+        return True
+    return "lifecycle" in parts and server.lifecycle == "data stream lifecycle" and want.name.endswith("-lifecycle")
+
+
+def _beside(want: Wanted, change: Change, others: dict[str, int]) -> Change:
+    """Return a change with what other templates of our names mean for it."""
+    same = [name for name, priority in others.items() if priority == want.body["priority"]]
+    if same and change.state in ("created", "updated"):
+        patterns = ", ".join(want.body["index_patterns"])
+        what = f"has the same priority {want.body['priority']} and matches names of {patterns}, which no server takes"
+        return replace(change, state="conflict", note=f"index template {', '.join(same)} {what}")
+    above = [f"{name} ({priority})" for name, priority in others.items() if priority > want.body["priority"]]
+    if not above:
+        return change
+    note = f"index template {', '.join(above)} has a higher priority, and wins where both match"
+    return replace(change, note="; ".join(filter(None, [change.note, note])))
 
 
 def _delete(client: Client, change: Change) -> Change:
@@ -137,7 +176,7 @@ def _delete(client: Client, change: Change) -> Change:
     raise _refused(change.kind, change.name, answer.status, answer.error())
 
 
-def _there(client: Client, want: Wanted) -> dict[str, object] | None:
+def _there(client: Client, want: Wanted) -> dict[str, Any] | None:
     answer = ask(client, "GET", want.path)
     if answer.status == 404:
         return None
@@ -158,7 +197,7 @@ def _revision(client: Client, want: Wanted) -> str:
 
 
 def _refused(kind: str, name: str, status: int, reason: str) -> LogshipError:
-    hint = "Elasticsearch 7.17 or newer, or OpenSearch 2 or newer, is needed"
+    hint = "what comes after it was not installed; mend the reason and run `logship setup` again, it goes on from there"
     if status in (401, 403):
         hint = "the key needs the cluster privileges manage_index_templates and, where there is ILM, manage_ilm"
     return LogshipError(f"{kind} {name} was refused: {reason}", hint)

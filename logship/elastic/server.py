@@ -18,6 +18,7 @@ from elastic_transport import TransportError
 from logship.elastic.client import Answer, Client
 from logship.errors import LogshipError
 
+Product = Literal["elasticsearch", "opensearch", "unknown"]
 Lifecycle = Literal["ilm", "data stream lifecycle", "ism", "none"]
 
 #: A feature, and the smallest template that needs it.
@@ -60,7 +61,7 @@ INSTEAD = {
 class Server:
     """One cluster, as far as it matters here."""
 
-    product: Literal["elasticsearch", "opensearch", "unknown"]
+    product: Product
     #: `9.5.3`, or "" when it does not say.
     version: str
     serverless: bool
@@ -91,22 +92,27 @@ class Server:
 
 def inspect(client: Client) -> Server:
     """Ask a server what it is and what it can; changes nothing. Raises LogshipError when it cannot be asked."""
-    said = ask(client, "GET", "/")
-    if said.status == 401:
-        raise LogshipError(f"Elasticsearch refuses who we are: {said.error()}", "check the API key or the password")
-    body = said.json() if said.status == 200 else None
-    version = body.get("version", {}) if isinstance(body, dict) else {}
-    number = version.get("number", "") if isinstance(version, dict) else ""
-    opensearch = number and version.get("distribution") == "opensearch"
+    version = _version(client)
     lacks = _lacks(client)
+    product = _product(version)
     return Server(
-        product="opensearch" if opensearch else "elasticsearch" if number else "unknown",
-        version=number,
-        serverless=bool(number) and version.get("build_flavor") == "serverless",
-        licence="" if opensearch else _licence(client),
+        product=product,
+        version=version.get("number", ""),
+        serverless=version.get("build_flavor") == "serverless",
+        licence="" if product == "opensearch" else _licence(client),
         lacks=lacks,
         lifecycle=_lifecycle(client, lacks),
     )
+
+
+def product(client: Client) -> Product:
+    """Ask a server only what it is; who may not know is told "unknown"."""
+    return _product(_version(client))
+
+
+def manages_indices(client: Client) -> bool:
+    """Return whether a server has index lifecycle management, also where we may not ask about it."""
+    return ask(client, "GET", "/_ilm/status").status in (200, 401, 403)
 
 
 def ask(client: Client, method: str, path: str, body: object = None) -> Answer:
@@ -115,6 +121,21 @@ def ask(client: Client, method: str, path: str, body: object = None) -> Answer:
         return client.request(method, path, None if body is None else orjson.dumps(body))
     except TransportError as error:
         raise LogshipError(f"cannot reach Elasticsearch: {error.message}", "check its URL, CA and key") from error
+
+
+def _version(client: Client) -> dict[str, Any]:
+    said = ask(client, "GET", "/")
+    if said.status == 401:
+        raise LogshipError(f"Elasticsearch refuses who we are: {said.error()}", "check the API key or the password")
+    body = said.json() if said.status == 200 else None
+    version = body.get("version") if isinstance(body, dict) else None
+    return version if isinstance(version, dict) and version.get("number") else {}
+
+
+def _product(version: dict[str, Any]) -> Product:
+    if not version:
+        return "unknown"
+    return "opensearch" if version.get("distribution") == "opensearch" else "elasticsearch"
 
 
 def _lacks(client: Client) -> frozenset[str]:
@@ -150,7 +171,7 @@ def _takes(client: Client, template: dict[str, Any]) -> bool:
 
 
 def _lifecycle(client: Client, lacks: frozenset[str]) -> Lifecycle:
-    if "index lifecycle" not in lacks and ask(client, "GET", "/_ilm/status").status in (200, 401, 403):
+    if "index lifecycle" not in lacks and manages_indices(client):
         return "ilm"
     if "data stream lifecycle" not in lacks:
         return "data stream lifecycle"

@@ -1,8 +1,5 @@
 """Real servers of each kind that can be had: what is installed there, and what every sink promises, held there too."""
 
-import subprocess
-import sys
-
 import orjson
 import pytest
 from contract.batches import document, stored
@@ -18,18 +15,19 @@ from contract.test_sink import (  # the suite that every sink must pass  # noqa:
 )
 from servers import elasticsearch as server
 
-from logship.delivery.sink import SinkUnavailable
 from logship.delivery.sinks.elastic import ElasticsearchSink
 from logship.elastic.client import connect
 from logship.elastic.identity import Identity, Secret
-from logship.elastic.installer import apply, ensure_templates, missing, plan, remove
-from logship.elastic.keys import make_keys
+from logship.elastic.installer import apply, ensure_templates, obstacle, plan, remove
+from logship.elastic.keys import plan_keys, remove_keys
 from logship.elastic.objects import CUSTOM
+from logship.elastic.privileges import missing
 from logship.errors import LogshipError
 from logship.model import Receipt
 
 #: Elasticsearch's own template for logs, which the small server lacks: a stream can do without ours because of it.
 BUILT_IN = "/_index_template/logs"
+USER = {"username": server.USER, "password": server.PASSWORD}
 KINDS = ["elasticsearch 9", "elasticsearch 8", "elasticsearch 7", "opensearch 3", "opensearch 2"]
 
 
@@ -163,6 +161,70 @@ def test_what_somebody_added_is_shown_before_it_is_taken_back(bare):
     assert {change.state for _, change in plan(bare).changes} == {"unchanged"}
 
 
+def test_another_retention_changes_what_holds_it_and_nothing_else(bare):
+    """Other days are a difference of the component for logs alone, and of `--only lifecycle` where it is held there."""
+    apply(bare, plan(bare))
+    days = {"logship-logs": 14, "logship-audit": 400}
+    changed = [change for _, change in plan(bare, days=days).changes if change.state != "unchanged"]
+    assert [change.name for change in changed] == ["logship-logs-lifecycle"]
+    found = plan(bare, parts=["lifecycle"], days=days)
+    place = "template.lifecycle.data_retention"
+    if found.server.lifecycle != "data stream lifecycle":
+        assert (changed[0].differences, found.changes) == ((), ())
+        assert "holds the same" in changed[0].note
+        return
+    assert changed[0].differences == ((place, "30d", "14d"),)
+    assert "new data streams" in changed[0].note
+    apply(bare, found)
+    body = get(bare, "/_component_template/logship-logs-lifecycle")["component_templates"][0]["component_template"]
+    assert body["template"]["lifecycle"]["data_retention"] == "14d"
+
+
+def test_what_is_in_the_way_is_told_before_anything_is_changed(bare, setup):
+    """A foreign object of our name and a foreign template of our priority end it; a dry run shows them too."""
+    put(bare, "/_component_template/logship-mappings", {"template": {"mappings": {"properties": {}}}})
+    put(bare, "/_index_template/theirs", {"index_patterns": ["logs-dify.api-*"], "priority": 501, "data_stream": {}})
+    would, done = setup(bare.url, "--dry-run", **USER), setup(bare.url, **USER)
+    bare.request("DELETE", "/_index_template/theirs")
+    assert "component template logship-mappings: foreign" in would.stdout
+    assert "index template logship-dify: conflict; index template theirs has the same priority 501" in would.stdout
+    assert "index template logship-agent: would be created" in would.stdout
+    for one in (would, done):
+        assert (one.returncode, "index template theirs" in one.stderr) == (1, True)
+        assert "nothing was changed: not made by logship: component template logship-mappings\n" in one.stderr
+        assert "delete it" in one.stderr
+        assert "another priority" in one.stderr
+    assert bare.request("GET", "/_component_template/logship-settings").status == 404
+    assert bare.request("GET", "/_index_template/logship-agent").status == 404
+
+
+def test_a_template_that_wins_over_ours_is_named(bare, namespace):
+    """One of a higher priority is no obstacle, and is said; one that only has our priority does not matter."""
+    theirs = {"index_patterns": [f"logs-dify.api-{namespace}"], "priority": 900, "data_stream": {}}
+    put(bare, "/_index_template/theirs", theirs)
+    put(bare, "/_index_template/elsewhere", theirs | {"index_patterns": [f"{namespace}-*"], "priority": 501})
+    found = plan(bare)
+    for name in ("theirs", "elsewhere"):
+        bare.request("DELETE", f"/_index_template/{name}")
+    assert obstacle(found) is None
+    notes = {change.name: change.note for _, change in found.changes if change.note}
+    assert notes == {"logship-dify": "index template theirs (900) has a higher priority, and wins where both match"}
+
+
+def test_a_removal_leaves_what_a_newer_release_made(bare):
+    """It stays with what it is made of, as a dry run says; forced, it goes too."""
+    apply(bare, plan(bare))
+    put(bare, "/_index_template/logship-agent", template(bare, "logship-agent") | {"version": 999})
+    kept = dict.fromkeys(("logship-settings", "logship-mappings", "logship-logs-lifecycle"), "in use")
+    kept["logship-agent"] = "newer"
+    for dry_run in (True, False):
+        found = states(remove(bare, dry_run=dry_run))
+        found.pop(CUSTOM, None)
+        assert {name: state for name, state in found.items() if state != "removed"} == kept
+    assert set(states(remove(bare, force=True)).values()) == {"removed"}
+    assert bare.request("GET", "/_index_template/logship-agent").status == 404
+
+
 def test_what_is_not_ours_is_never_touched(bare):
     """A template of our name that logship did not make is neither overwritten nor deleted, and the agent says so."""
     theirs = {"index_patterns": ["logs-logship.x-*"], "priority": 7, "data_stream": {}}
@@ -170,6 +232,7 @@ def test_what_is_not_ours_is_never_touched(bare):
     assert states([change for _, change in plan(bare).changes])["logship-agent"] == "foreign"
     with pytest.raises(LogshipError, match="logship-agent"):
         ensure_templates(bare)
+    assert bare.request("GET", "/_index_template/logship-dify").status == 404
     assert states(remove(bare))["logship-agent"] == "foreign"
     assert template(bare, "logship-agent")["priority"] == 7
 
@@ -238,87 +301,31 @@ def test_an_audit_stream_refuses_unknown_fields(bare, namespace):
     assert "surprise" in receipt.rejected[0].reason
 
 
-def test_the_command_shows_changes_and_makes_none(bare, tmp_path):
+def test_the_command_shows_changes_and_makes_none(bare, setup):
     """`--dry-run` tells what would be created and changes nothing; without it that is done; `--remove` undoes it."""
-    credentials = {"LOGSHIP_ELASTICSEARCH__USERNAME": server.USER, "LOGSHIP_ELASTICSEARCH__PASSWORD": server.PASSWORD}
-
-    def setup(*arguments):
-        env = {"LOGSHIP_ELASTICSEARCH__HOSTS": bare.url, "PATH": "", "LOGSHIP_STATE_DIR": str(tmp_path)}
-        command = [sys.executable, "-m", "logship", "setup", *arguments]
-        return subprocess.run(command, env=env | credentials, capture_output=True, text=True, check=True).stdout
-
-    assert "index template logship-dify: would be created" in setup("--dry-run")
+    would = setup(bare.url, "--dry-run", **USER).stdout
+    assert "index template logship-dify: would be created" in would
+    assert "  + priority: 501\n" in would
+    assert " more; all with -v" in would
+    every = setup(bare.url, "--dry-run", "-v", **USER).stdout
+    assert "  + template.mappings.properties.log.properties.level.type: keyword\n" in every
+    assert "more; all with -v" not in every
     assert bare.request("GET", "/_index_template/logship-dify").status == 404
-    assert "index template logship-dify: created" in setup()
-    assert {one["state"] for one in orjson.loads(setup("--json"))["changes"]} == {"unchanged"}
-    assert {one["state"] for one in orjson.loads(setup("--remove", "--json"))["changes"]} == {"removed"}
+    assert "index template logship-dify: created" in setup(bare.url, **USER).stdout
+    assert {one["state"] for one in orjson.loads(setup(bare.url, "--json", **USER).stdout)["changes"]} == {"unchanged"}
+    removed = orjson.loads(setup(bare.url, "--remove", "--json", **USER).stdout)
+    assert {one["state"] for one in removed["changes"]} == {"removed"}
 
 
 @pytest.mark.parametrize("fresh", ["elasticsearch 8", "opensearch 3", "opensearch 2"], indirect=True)
 def test_a_server_without_keys_says_so(bare, namespace):
     """Without security, or on OpenSearch, there are no API keys, and the error says what to do."""
     with pytest.raises(LogshipError, match="API key") as caught:
-        make_keys(bare, plan(bare).server, namespace)
+        plan_keys(bare, namespace)
     assert caught.value.hint
-
-
-@pytest.mark.parametrize("fresh", ["elasticsearch 9"], indirect=True)
-def test_keys_may_do_what_they_are_for_and_nothing_else(bare, namespace):
-    """The write key adds documents and cannot read, overwrite or delete; the read key only reads, as Grafana does."""
-    ensure_templates(bare)
-    write, read = make_keys(bare, plan(bare).server, namespace)
-    writer, reader = (connect([bare.url], identity=Identity(Secret(key.encoded))) for key in (write, read))
-    stream = f"logs-dify.api-{namespace}"
-    assert ElasticsearchSink(writer, namespace=namespace).send(stored(document(1)), None) == Receipt(delivered=1)
-    bare.request("POST", f"/{stream}/_refresh")
-    asked = [
-        ("GET", f"/{stream}/_search", None),
-        ("GET", f"/_resolve/index/{stream}", None),
-        ("POST", f"/{stream}/_delete_by_query", b'{"query":{"match_all":{}}}'),
-        ("PUT", "/_index_template/mine", b'{"index_patterns":["x"]}'),
-        ("GET", "/_cluster/health", None),
-    ]
-    refused = {path: writer.request(method, path, body).status for method, path, body in asked}
-    index = get(bare, f"/_resolve/index/{stream}")["data_streams"][0]["backing_indices"][0]
-    change = b'{"index":{"_index":"%b","_id":"k-0"}}\n{"@timestamp":"2026-01-02T03:04:05Z"}\n{"delete":{"_id":"k-0"}}\n'
-    answer = writer.request("POST", f"/{index}/_bulk", change % index.encode(), media_type="application/x-ndjson")
-    statuses = [next(iter(item.values()))["status"] for item in answer.json()["items"]]
-    assert (set(refused.values()) - {400}, min(statuses)) == ({403}, 400)
-    assert 200 == reader.request("GET", "/_cluster/health").status
-    assert [hit["_source"]["message"] for hit in get(reader, f"/{stream}/_search")["hits"]["hits"]] == ["line 1"]
-    with pytest.raises(SinkUnavailable, match="403"):
-        ElasticsearchSink(reader, namespace=namespace).send(stored(document(2), key="z"), None)
+    assert remove_keys(bare) == []
 
 
 def test_without_security_no_privilege_is_missing(bare):
     """A server that does not tell of privileges has none to miss; with security the superuser has all."""
-    assert missing(bare, {"cluster": ["manage_index_templates"]}) == []
-
-
-@pytest.mark.parametrize("fresh", ["elasticsearch 9"], indirect=True)
-def test_missing_privileges_are_named_before_anything_is_changed(bare, tmp_path):
-    """With a key that may look but not change, `logship setup` says which privilege it has not, and changes nothing."""
-    role = {"x": {"cluster": ["monitor", "manage_index_templates"], "indices": []}}
-    body = orjson.dumps({"name": "weak", "role_descriptors": role})
-    weak = bare.request("POST", "/_security/api_key", body).json()["encoded"]
-    env = {"LOGSHIP_ELASTICSEARCH__HOSTS": bare.url, "LOGSHIP_ELASTICSEARCH__API_KEY": weak, "PATH": ""}
-    command = [sys.executable, "-m", "logship", "setup", "--only", "templates,keys", "--state-dir", str(tmp_path)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "nothing was changed: we have not the cluster privileges manage_own_api_key" in done.stderr
-    assert bare.request("GET", "/_index_template/logship-dify").status == 404
-
-
-@pytest.mark.parametrize("fresh", ["elasticsearch 9"], indirect=True)
-def test_keys_are_printed_for_an_env_file(bare, tmp_path):
-    """`logship setup --only keys` prints two variables that logship understands, and all else beside them."""
-    env = {"LOGSHIP_ELASTICSEARCH__HOSTS": bare.url, "LOGSHIP_ELASTICSEARCH__USERNAME": server.USER,
-           "LOGSHIP_ELASTICSEARCH__PASSWORD": server.PASSWORD, "PATH": ""}  # fmt: skip
-    command = [sys.executable, "-m", "logship", "setup", "--only", "keys", "--state-dir", str(tmp_path)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
-    lines = [line for line in done.stdout.splitlines() if not line.startswith("#")]
-    found = dict(line.split("=", 1) for line in lines)
-    assert set(found) == {"LOGSHIP_ELASTICSEARCH__API_KEY", "LOGSHIP_ELASTICSEARCH__READ_API_KEY"}
-    with_key = {"LOGSHIP_ELASTICSEARCH__HOSTS": bare.url, "PATH": ""} | found
-    check = [sys.executable, "-m", "logship", "config", "check", "--state-dir", str(tmp_path)]
-    assert subprocess.run(check, env=with_key, capture_output=True, check=False).returncode == 0
+    assert missing(bare, ["manage_index_templates"]) == []

@@ -1,8 +1,5 @@
 """Elasticsearch is made ready by the agent itself, or by `logship setup`."""
 
-import subprocess
-import sys
-
 import orjson
 from contract.batches import document, stored
 
@@ -12,12 +9,10 @@ from logship.elastic.client import connect
 from logship.elastic.installer import ensure_templates
 
 
-def test_setup_says_what_it_did(elasticsearch_url, tmp_path):
+def test_setup_says_what_it_did(elasticsearch_url, setup):
     """The command installs the templates, and the second time finds nothing to do."""
-    command = [sys.executable, "-m", "logship", "setup", "--json", "--state-dir", str(tmp_path)]
-    env = {"LOGSHIP_ELASTICSEARCH__HOSTS": f'["{elasticsearch_url}"]', "PATH": ""}
     for _ in range(2):
-        done = subprocess.run(command, env=env, capture_output=True, check=True)
+        done = setup(f'["{elasticsearch_url}"]', "--json")
     assert {"unchanged"} == {one["state"] for one in orjson.loads(done.stdout)["changes"]}
 
 
