@@ -126,7 +126,7 @@ def remove(
     """Delete the objects that logship made, and no data; what is needed is kept; `force`: what is newer is not."""
     server = inspect(client)
     kinds = frozenset[Kind]().union(*(PARTS[part] for part in parts if part in PARTS))
-    done, needed = [], set[str]()
+    done, needed, doubtful = [], set[str](), set[str]()
     for want in reversed(wanted(server, _DEFAULT_DAYS)):
         there = _there(client, want) if want.kind in kinds else None
         if there is None:
@@ -138,7 +138,10 @@ def remove(
             change = replace(change, state="newer", note="a newer logship made it, and it is left alone; --force: not")
         elif want.name in needed:
             change = replace(change, state="in use", note="kept, an index template that is left alone needs it")
-        elif not dry_run:
+        elif dry_run:
+            change = replace(change, note=_unless(client, want, doubtful))
+            doubtful.update(there.get("composed_of", []) if change.note else [])
+        else:
             change = _delete(client, change)
         if change.state != "removed":
             needed.update(there.get("composed_of", []))
@@ -172,8 +175,22 @@ def _delete(client: Client, change: Change) -> Change:
     if answer.status in (200, 404):
         return change
     if answer.status == 400 and "in use" in answer.error():
-        return replace(change, state="in use", note=f"kept, data needs it: {answer.error()}")
+        what = "when what needs it is deleted, `logship setup --remove` takes it away too"
+        return replace(change, state="in use", note=f"kept, data needs it: {answer.error()}; {what}")
     raise _refused(change.kind, change.name, answer.status, answer.error())
+
+
+def _unless(client: Client, want: Wanted, doubtful: set[str]) -> str:
+    """Return what may keep a template from being deleted: only trying tells, as servers differ."""
+    if want.name in doubtful:
+        return "unless an index template that needs it is kept"
+    if want.kind != "index template":
+        return ""
+    answer = ask(client, "GET", f"/_resolve/index/{','.join(want.body['index_patterns'])}")
+    body = answer.json() if answer.status == 200 else None
+    streams = [one["name"] for one in body.get("data_streams", [])] if isinstance(body, dict) else []
+    few = ", ".join(streams[:3]) + (f" and {len(streams) - 3} more" if len(streams) > 3 else "")
+    return f"unless the server keeps it for its data streams: {few}" if streams else ""
 
 
 def _there(client: Client, want: Wanted) -> dict[str, Any] | None:

@@ -67,8 +67,8 @@ def plan_keys(client: Client, namespace: str, *, anew: bool = False) -> list[Key
     if product(client) == "opensearch":
         raise LogshipError(
             "OpenSearch has no API keys",
-            f"make two users there: one with the index permissions create_doc and auto_configure on {STREAMS[0]}, "
-            "and one with read",
+            f"make two users there: one with cluster_composite_ops, and on {' and '.join(STREAMS)} write, create_index "
+            "and indices:admin/auto_create; and one with cluster_composite_ops_ro, and read on these",
         )
     answer, _ = _listing(client)
     if answer.status != 200:

@@ -82,7 +82,7 @@ class Server:
         """Return what it has not, and what is done instead."""
         found = [(feature, instead) for feature, instead in INSTEAD.items() if feature in self.lacks]
         if self.lifecycle == "none":
-            found.append(("any lifecycle", "nothing deletes old data: do it by hand"))
+            found.append(("index or data stream lifecycle", "nothing deletes old data: do it by hand"))
         elif self.lifecycle != "ilm" and self.product == "elasticsearch":
             found.append(("index lifecycle management", self.lifecycle))
         if self.licence == "basic" and "logsdb" not in self.lacks:

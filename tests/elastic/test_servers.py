@@ -252,7 +252,12 @@ def test_removal_takes_everything_of_ours_and_no_data(bare, namespace):
     """Every object of ours goes, nobody's else; the documents stay."""
     apply(bare, plan(bare))
     ElasticsearchSink(bare, namespace=namespace).send(stored(document(1)), None)
-    assert set(states(remove(bare, dry_run=True)).values()) == {"removed"}
+    would = remove(bare, dry_run=True)
+    assert set(states(would).values()) == {"removed"}
+    notes = {change.name: change.note for change in would}
+    assert "unless the server keeps it for its data streams: logs-dify.api-" in notes["logship-dify"]
+    assert "unless an index template" in notes["logship-settings"]
+    assert (notes["logship-agent"], notes["logship-strict"]) == ("", "")
     needed = {"logship-dify", "logship-settings", "logship-mappings", "logship-logs-lifecycle", CUSTOM}
     in_use = needed if bare.kind not in ("elasticsearch 9", "elasticsearch 8") else set()
     assert {name: state for name, state in states(remove(bare)).items() if name not in in_use} == {
