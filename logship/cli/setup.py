@@ -80,10 +80,12 @@ def setup(
 
     Asks the server what it is and what it can, shows what differs, and changes only what
     logship made. Component template logship-custom is yours: what it says wins. Needs the
-    cluster privileges monitor and manage_index_templates, where there is ILM manage_ilm,
-    and for keys manage_own_api_key alone; what is missing, and what is in the way, is named
-    before anything is changed. Keys are made by a user with a password: Elasticsearch lets
-    no API key make another with privileges. Keys that are there are left as they are.
+    cluster privileges monitor and manage_index_templates and, where there is ILM, manage_ilm;
+    for keys manage_own_api_key and what the keys may do: create_doc, auto_configure, read and
+    view_index_metadata on logs-dify.*-* and logs-logship.*-* (and monitor, for Grafana). What
+    is missing, and what is in the way, is named before anything is changed. Keys are made by
+    a user with a password: Elasticsearch lets no API key make another with privileges. Keys
+    that are there are left as they are.
 
     The agent installs templates and policies by itself where its key may.
     """

@@ -53,9 +53,16 @@ class Key:
     def change(self) -> Change:
         """What is done about it, beside what is done about other objects."""
         note = f"{', '.join(self.privileges)} on {', '.join(STREAMS)}"
+        if cluster := _CLUSTER.get(self.variable):
+            note += f", {', '.join(cluster)} on the cluster"
         if self.state == "kept":
             note = f"it is there already (id {self.id}), and was shown when it was made; --new-keys makes another"
         return Change("API key", self.name, self.state, note=note)
+
+
+def privileges_of_keys() -> set[str]:
+    """Return the privileges on our streams that keys have on every server."""
+    return {privilege for privileges, _ in _USES.values() for privilege in privileges} - {_LATE}
 
 
 def plan_keys(client: Client, namespace: str, *, anew: bool = False) -> list[Key]:

@@ -24,6 +24,8 @@ from logship.model import Receipt
 ROOT = {"username": server.USER, "password": server.PASSWORD}
 #: All that `logship setup --help` names.
 ALL = ("monitor", "manage_index_templates", "manage_ilm", "manage_own_api_key")
+#: What the keys may do, so that who makes them must have it.
+GIVEN = ("create_doc", "auto_configure", "read", "view_index_metadata")
 DIFY = "/_index_template/logship-dify"
 
 
@@ -54,10 +56,11 @@ def post(client, path, body):
     return answer.json()
 
 
-def user(root, *cluster):
-    """Make a user with cluster privileges, and return the variables that name it."""
+def user(root, *cluster, index=()):
+    """Make a user with privileges on the cluster and on logs, and return the variables that name it."""
     name = f"u{uuid.uuid4().hex[:12]}"
-    post(root, f"/_security/role/{name}", {"cluster": list(cluster)})
+    indices = [{"names": ["logs-*"], "privileges": list(index)}] if index else []
+    post(root, f"/_security/role/{name}", {"cluster": list(cluster), "indices": indices})
     post(root, f"/_security/user/{name}", {"password": server.PASSWORD, "roles": [name]})
     return {"username": name, "password": server.PASSWORD}
 
@@ -90,9 +93,9 @@ def test_an_api_key_makes_no_keys_and_is_told_before_anything_is_changed(root, s
     assert valid(root) == []
 
 
-def test_keys_need_no_other_privilege(root, setup):
-    """A user with manage_own_api_key and nothing else makes keys, and invalidates them."""
-    modest = user(root, "manage_own_api_key")
+def test_keys_need_no_privilege_of_templates(root, setup):
+    """A user with manage_own_api_key and what the keys may do makes keys, and invalidates them."""
+    modest = user(root, "manage_own_api_key", index=GIVEN)
     done = setup(root.url, "--only", "keys", **modest)
     assert (done.returncode, len(variables(done.stdout))) == (0, 2), done.stderr
     assert len(valid(root)) == 2
@@ -107,6 +110,8 @@ def test_every_missing_privilege_is_named_before_anything_is_changed(root, setup
     assert (done.returncode, done.stdout) == (1, "")
     lacking = "manage_index_templates" if who is key else "manage_index_templates, manage_own_api_key"
     assert f"nothing was changed: we have not the cluster privileges {lacking}\n" in done.stderr
+    ungiven = "can give no key, the index privileges auto_configure, create_doc, read, view_index_metadata\n"
+    assert (ungiven in done.stderr) == (who is user)
     done = setup(root.url, **who(root, "manage_own_api_key"))
     assert "nothing was changed: we have not the cluster privileges monitor, manage_index_templates\n" in done.stderr
     assert root.request("GET", DIFY).status == 404
@@ -139,7 +144,7 @@ def test_a_wrong_password_is_told_as_such(root, setup):
 
 def test_who_has_all_privileges_misses_none(root):
     """The superuser has what is asked for, of whatever name."""
-    assert missing(root, ALL) == []
+    assert missing(root, ALL, GIVEN) == ([], [])
 
 
 def test_keys_may_do_what_they_are_for_and_nothing_else(root, namespace):
@@ -251,7 +256,7 @@ def test_removal_invalidates_our_keys_and_nobody_elses(root, setup):
 
 def test_who_may_only_manage_own_keys_leaves_those_of_others_and_says_so(root, setup):
     """Own ones are invalidated; that there may be more is named, with the privilege that shows them."""
-    modest = user(root, "manage_own_api_key")
+    modest = user(root, "manage_own_api_key", index=GIVEN)
     setup(root.url, "--only", "keys", **ROOT)
     setup(root.url, "--only", "keys", **modest)
     done = setup(root.url, "--remove", "--only", "keys", **modest)

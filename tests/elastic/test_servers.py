@@ -333,4 +333,4 @@ def test_a_server_without_keys_says_so(bare, namespace):
 
 def test_without_security_no_privilege_is_missing(bare):
     """A server that does not tell of privileges has none to miss; with security the superuser has all."""
-    assert missing(bare, ["manage_index_templates"]) == []
+    assert missing(bare, ["manage_index_templates"], ["read"]) == ([], [])
