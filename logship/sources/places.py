@@ -55,3 +55,11 @@ def _stat(path: Path) -> os.stat_result | None:
         return path.stat()
     except OSError:
         return None
+
+
+def resolved(path: Path) -> Path:
+    """Return a path without symbolic links; as it is where they lead nowhere."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path

@@ -26,7 +26,7 @@ from logship.sources.copies import may_be_copy
 from logship.sources.discovery import GZIP, Found
 from logship.sources.generation import MARK, Generation, Rewritten
 from logship.sources.generations import Generations
-from logship.sources.places import Places
+from logship.sources.places import Places, resolved
 from logship.sources.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ class Tailer:
         """Note a known file under its present name and size."""
         if generation.found != str(found.path):
             generation.found = str(found.path)
-            self._files.move(generation, _resolved(found.path))
+            self._files.move(generation, resolved(found.path))
         if generation.ref is None:
             generation.source = found.source
         self._measure(generation, status, now)
@@ -311,7 +311,7 @@ class Tailer:
 
     def _meet(self, found: Found, status: os.stat_result, lost: list[Generation], now: float) -> None:
         """Begin with a file that is new, unless a known one that is not there any more goes on in it."""
-        path = _resolved(found.path)
+        path = resolved(found.path)
         generation = Generation(
             path, str(found.path), status.st_dev, status.st_ino, found.source, born=self._files.scans
         )
@@ -387,13 +387,6 @@ class Tailer:
 def _exactly(generation: Generation) -> str:
     """Return a path of a generation's file, and of no other that may have come to its place."""
     return f"/proc/self/fd/{generation.descriptor}" if generation.descriptor >= 0 else str(generation.path)
-
-
-def _resolved(path: Path) -> Path:
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError):
-        return path
 
 
 def _continues(generation: Generation, known: Generation) -> bool:
