@@ -15,6 +15,7 @@ from itertools import accumulate, pairwise
 from operator import sub
 from typing import Any
 
+from logship.lines.pem import KeyLines, takes_keys_apart
 from logship.model import Events, Lines
 
 #: Says whether a line begins an event; None: every line is one.
@@ -49,6 +50,8 @@ class Joiner:
         self._starts = starts
         #: Lines that are a whole event: what follows them is never a part of it.
         self._alone = alone
+        #: Where a pattern of other beginnings takes the lines of a key apart.
+        self._keys = KeyLines() if takes_keys_apart(starts) else None
         self._max_lines = max_lines
         self._max_bytes = max_bytes
         self._events: dict[str, _Open] = {}
@@ -163,6 +166,8 @@ class Joiner:
             begins = [position for position, text in enumerate(texts) if starts(text)]
             if self._alone and begins and len(begins) < len(texts):
                 begins = _split_alone(self._alone, texts, begins)
+        if self._keys is not None:
+            begins = self._keys.without(stream, texts, begins)
         first = begins[0] if begins else len(texts)
         if first:
             self._continue(stream, lines, first, now, events)
@@ -171,18 +176,16 @@ class Joiner:
         if stream in self._events:
             self._emit(stream, self._events.pop(stream), events)
         cuts: set[int] = set()
-        if starts is not None:
-            begins.append(len(texts))
-            if len(texts) > self._max_lines or lines.ends[-1] - lines.offsets[first] > self._max_bytes:
-                begins, cuts = self._cut(texts, begins)
-            last = begins[-2]
-            bounds = begins
+        bounds = [*begins, len(texts)]
+        joined = starts is not None or len(begins) < len(texts) - first
+        if joined and (len(texts) > self._max_lines or lines.ends[-1] - lines.offsets[first] > self._max_bytes):
+            bounds, cuts = self._cut(texts, bounds)
+        if starts is not None or (self._keys and self._keys.inside(stream)):
+            last = bounds[-2]
             # What is cut off goes on like any other event, but does not begin with an empty line.
             if texts[last] if last in cuts else not self._alone or not self._alone(texts[last]):
                 self._hold(stream, lines, last, now)
-                bounds = begins[:-1]
-        else:
-            bounds = [*begins, len(texts)]
+                bounds = bounds[:-1]
         self._complete(stream, lines, bounds, events, cuts)
 
     def _cut(self, texts: list[str], bounds: list[int]) -> tuple[list[int], set[int]]:

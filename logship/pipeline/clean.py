@@ -25,8 +25,25 @@ class Redaction(Protocol):
     def redact(self, text: str) -> tuple[str, dict[str, int]]:
         """Return the text without secrets, and how many by rule."""
 
+    def redact_keys(self, text: str) -> tuple[str, dict[str, int]]:
+        """Return the text without private keys, and how many there were."""
+
     def redact_value(self, name: str, value: Any, counts: dict[str, int] | None = None) -> Any:  # noqa: ANN401  # JSON
         """Return a JSON value without secrets, and add what was found to `counts`."""
+
+
+def suspected(texts: list[str], redactor: Redaction, counts: dict[str, int]) -> frozenset[int]:
+    """Return which events may hold a secret; private keys go at once, as a format may split them between fields."""
+    suspects = frozenset(redactor.suspects(texts))
+    for row in suspects:
+        if "\n" in texts[row]:
+            try:
+                texts[row], found = redactor.redact_keys(texts[row])
+            except Exception:  # noqa: S112  # then redaction fails too, and the text is withheld
+                continue
+            for rule, count in found.items():
+                counts[rule] = counts.get(rule, 0) + count
+    return suspects
 
 
 def clean(flats: Sequence[Flat], redactor: Redaction, counts: dict[str, int]) -> list[Flat]:

@@ -20,7 +20,7 @@ import orjson
 
 from logship.model import Events, Source
 from logship.pipeline import exceptions
-from logship.pipeline.clean import Beside, Redaction, clean
+from logship.pipeline.clean import Beside, Redaction, clean, suspected
 from logship.pipeline.columns import Column, Enrich, dumps
 from logship.pipeline.columns import texts as texts_of
 from logship.pipeline.compiled import Compiled, Form, compile_pipeline
@@ -151,7 +151,7 @@ class Encoder:
         own: dict[int, dict[str, bytes]] = {
             row: self._beside.clean(extra, encoded.redacted) for row, extra in events.extra.items()
         }
-        suspects = frozenset(self._redactor.suspects(texts))
+        suspects = suspected(texts, self._redactor, encoded.redacted)
         todo = list(range(count))
         parts: list[_Part] = []
         for form, messages, templates in zip(self._formats, self._messages, self._templates, strict=True):

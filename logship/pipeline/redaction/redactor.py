@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any
 
-from logship.pipeline.redaction import bodies, cookies, urls
+from logship.pipeline.redaction import bodies, cookies, private_keys, urls
 from logship.pipeline.redaction.commands import CommandLines
 from logship.pipeline.redaction.fields import NamedSecrets
 from logship.pipeline.redaction.judge import CHECKS, harmless
@@ -63,15 +63,16 @@ class Redactor:
         rules = [PatternRule(rule, chosen[rule.policy] if rule.policy else "hash") for rule in active]
         named = NamedSecrets(book.fields)
         # In this order: keys of known shape keep their own name inside `api_key=…`, personal data comes last.
-        self._steps: list[tuple[str, Find]] = [(rule.name, rule.find) for rule in rules if not rule.late]
+        self._steps: list[tuple[str, Find]] = [("private_keys", private_keys.find)]
+        self._steps += [(rule.name, rule.find) for rule in rules if not rule.late]
         self._steps += [("urls", urls.find), ("urls", urls.find_go), ("cookies", cookies.find)]
         commands, sql = CommandLines(book.commands.table), SqlSecrets(named.family)
         self._steps += [("commands", commands.find), ("sql", sql.find), ("fields", named.find)]
         self._steps += [(rule.name, rule.find) for rule in rules if rule.late]
         self._family = named.family
         scans = {rule.name: rule.scan for rule in active}
-        readers = {"urls": book.urls.scan, "cookies": book.cookies.scan, "fields": book.fields.scan}
-        readers |= {"sql": book.sql.scan, "commands": book.commands.scan}
+        readers = {"private_keys": book.private_keys.scan, "urls": book.urls.scan, "cookies": book.cookies.scan}
+        readers |= {"fields": book.fields.scan, "sql": book.sql.scan, "commands": book.commands.scan}
         if chosen["bodies"] != "keep":
             readers["bodies"] = book.bodies.scan
             self._steps.insert(0, ("bodies", bodies.find))
@@ -101,6 +102,13 @@ class Redactor:
                 break
             current = changed
         return (marks.show(current), counts) if counts else (text, counts)
+
+    def redact_keys(self, text: str) -> tuple[str, Counts]:
+        """Return a text without its private keys alone, which a format may split between its fields."""
+        counts: Counts = {}
+        marks = Marks(self._key)
+        text = _apply(marks.hide(text), private_keys.find(text, marks), counts)
+        return marks.show(text), counts
 
     def redact_value(self, name: str, value: Any, counts: Counts | None = None) -> Any:  # noqa: ANN401
         """

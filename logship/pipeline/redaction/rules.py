@@ -108,7 +108,7 @@ class Command(_Strict):
 
 
 class Reader(Samples):
-    """Secrets that code finds: in URLs, cookies, bodies."""
+    """Secrets that code finds: private keys, and what is in URLs, cookies, bodies."""
 
     scan: list[str]
 
@@ -125,6 +125,7 @@ class RuleBook(_Strict):
     policies: dict[str, Policy]
     rules: list[Rule]
     fields: Fields
+    private_keys: Reader
     urls: Reader
     cookies: Reader
     bodies: Reader

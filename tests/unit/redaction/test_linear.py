@@ -32,7 +32,8 @@ CLASSIC = [
     "curl -u a:",     "mysql -pa ", "['curl', '-u', ", "密码是", "密码 a", "password: |\n  ", "dbPass=", "roOTPassword",
     "['X-Api-Key', ",
     "X-Amz-Signature=", "password for a", "echo a | ", "ACL SETUSER a ", "$2b$12$", '"k":"', "user a on ", "::", "1:",
-    "ak=",
+    "ak=", "EXAMPLEexample0123456789/" * 3 + "\nE ", "E E", "MIIEMIIE MIIEMIIEMIIEMIIE\n-----END PRIVATE KEY-----\n",
+    "-----END PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nE ", "MIIEMIIEMIIEMIIE ", "Private-Lines: 1\nMIIEMIIE\n",
 ]  # fmt: skip
 
 

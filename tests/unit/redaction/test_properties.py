@@ -14,7 +14,7 @@ from logship.pipeline.redaction.redactor import PatternRule
 CORPUS = list(secret_texts.texts(seed=20, count=6))
 SAMPLES = [
     text.replace("«", "").replace("»", "")
-    for owner in (*BOOK.rules, *BOOK.fields.families, BOOK.urls, BOOK.cookies, BOOK.bodies)
+    for owner in (*BOOK.rules, *BOOK.fields.families, BOOK.private_keys, BOOK.urls, BOOK.cookies, BOOK.bodies)
     for samples in [getattr(owner, "samples", owner)]
     for text in samples.changed + samples.kept
 ]

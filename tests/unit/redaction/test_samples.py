@@ -9,7 +9,7 @@ from shipped_rules import BOOK
 MARK = re.compile(r"\[[a-z][a-z0-9-]*:[0-9a-f]{6}\]")
 _OWNERS = [*BOOK.rules, *BOOK.fields.families]
 SOURCES = [(owner.name, getattr(owner, "policy", None), owner.samples) for owner in _OWNERS]
-SOURCES += [(name, None, getattr(BOOK, name)) for name in ("urls", "cookies", "bodies")]
+SOURCES += [(name, None, getattr(BOOK, name)) for name in ("private_keys", "urls", "cookies", "bodies")]
 CHANGED = [
     pytest.param(policy, text, id=f"{name}: {text[:50]}") for name, policy, own in SOURCES for text in own.changed
 ]

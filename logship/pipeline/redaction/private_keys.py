@@ -1,0 +1,87 @@
+"""
+Private keys: between their marks, and what of one stands alone because a line of another came between.
+
+With the mark before it a key is known by that, with the mark behind it by that; a
+text that is nothing but full lines of base64 has neither, and is hidden by its look.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from logship.pipeline.redaction.marks import Marks, is_mark
+from logship.pipeline.redaction.values import Found
+
+RULE = "private-key"
+#: White space, also as JSON and URLs write it.
+_S = r"(?:\s|\\{1,7}[nrt]|%0[AaDd9]|%20)"
+#: What pytest, mail and shells put before each line.
+_BEFORE = r"(?:[E>|#*+]{1,3}[ \t]{1,40})?"
+#: Between two lines: white space, or the end and the beginning of two items of a list.
+_GAP = rf"(?:{_S}{{1,80}}{_BEFORE}|\\{{0,7}}[\"'],?\s{{0,8}}\\{{0,7}}[\"'])"
+_NAME = r"(?: |\+|%20)[A-Z0-9 +%]{0,34}PRIVATE(?: |\+|%20)KEY"
+_HEADER = r"(?:Comment: \\{0,7}\"[^\"\\\n]{1,200}\\{0,7}\"|[A-Za-z0-9-]{1,30}: [^\s\\\"]{1,100})"
+_LINE = r"[A-Za-z0-9+/=]{8,}"
+_BEGUN = re.compile(
+    rf"(?:-{{4,5}} ?BEGIN{_NAME}(?: BLOCK)?[ +]?-{{4,5}}|\bPrivate-Lines: \d{{1,4}}(?={_S})){_GAP}?"
+    rf"((?:{_HEADER}|{_LINE})(?:{_GAP}(?:{_HEADER}|{_LINE}))*(?:{_GAP}[A-Za-z0-9+/=]{{1,7}}(?={_S}|[-\"'\\%]|$))?)",
+    re.ASCII,
+)
+_MAC = re.compile(r"\bPrivate-MAC: ([0-9a-f]{32,128})", re.ASCII)
+_END = re.compile(rf"-{{4,5}} ?END{_NAME}", re.ASCII)
+#: The same before the mark of the end, read from behind: the `n` of `\n` is no letter of the line before it.
+_BEHIND = r"(?:[ \t]{1,40}[E>|#*+]{1,3}(?=\s))?(?:\s|[nrt]\\{1,7}|[AaDd9]0%|02%){1,80}"
+_WHOLE = r"(?!\\|0?%)"
+_LINES_BEHIND = re.compile(
+    rf"{_BEHIND}([A-Za-z0-9+/=]{{1,}}{_WHOLE}(?:{_BEHIND}[A-Za-z0-9+/=]{{16,}}{_WHOLE})*)", re.ASCII
+)
+#: Characters before a mark that are looked at: more than the longest key.
+_LONGEST = 20_000
+_LEAST = 16
+_ALONE = re.compile(
+    rf"[ \t]{{0,40}}{_BEFORE}"
+    rf"([A-Za-z0-9+/]{{60,76}}={{0,2}}(?>\s{{1,40}}{_BEFORE}[A-Za-z0-9+/]{{1,76}}={{0,2}})*+)\s{{0,40}}",
+    re.ASCII,
+)
+
+
+def find(text: str, mark: Marks) -> Iterator[Found]:
+    """Yield the private keys of a text, in order."""
+    if alone := _ALONE.fullmatch(text):
+        if _is_encoded(alone[1]):
+            yield _found(alone.start(1), alone[1], mark)
+        return
+    position = 0
+    for start, value in sorted([*_begun(text), *_ended(text)]):
+        if start >= position and not is_mark(value):
+            position = start + len(value)
+            yield _found(start, value, mark)
+
+
+def _begun(text: str) -> Iterator[tuple[int, str]]:
+    if "PRIVATE" in text or "Private-" in text:
+        for pattern in (_BEGUN, _MAC):
+            for match in pattern.finditer(text):
+                yield match.start(1), match[1]
+
+
+def _ended(text: str) -> Iterator[tuple[int, str]]:
+    """Yield what stands before the marks of an end."""
+    least = 0
+    for end in _END.finditer(text) if "PRIVATE" in text else ():
+        behind = text[max(least, end.start() - _LONGEST) : end.start()][::-1]
+        least = end.end()
+        if (lines := _LINES_BEHIND.match(behind)) and len(lines[1]) >= _LEAST:
+            yield end.start() - lines.end(1), lines[1][::-1]
+
+
+def _is_encoded(value: str) -> bool:
+    """Return whether letters of both cases and digits are as frequent as base64 has them; words and paths have not."""
+    capitals, small = sum(map(str.isupper, value)), sum(map(str.islower, value))
+    share = len(value) / 100
+    return 20 * share <= capitals <= 85 * share and small >= 8 * share and any(map(str.isdigit, value))
+
+
+def _found(start: int, value: str, mark: Marks) -> Found:
+    return Found(start, start + len(value), RULE, mark(RULE, value))
