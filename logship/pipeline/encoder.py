@@ -157,7 +157,7 @@ class Encoder:
         for form, messages, templates in zip(self._formats, self._messages, self._templates, strict=True):
             if not todo:
                 break
-            parsed, todo = form.parse(texts, todo)
+            parsed, todo = form.parse(texts, todo, events.times)
             if parsed:
                 parts.append((parsed, form, messages, templates))
         if todo:

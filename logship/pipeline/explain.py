@@ -79,7 +79,7 @@ class Explainer:
         if self._before_further:
             text = self._before_further.sub("\n", text)
         for form in self._forms:
-            parsed, _ = form.parse([text], [0])
+            parsed, _ = form.parse([text], [0], [envelope])
             if parsed:
                 after = f", after {', '.join(tried)}" if tried else ""
                 yield "format", f"{form.spec.name}{after}"

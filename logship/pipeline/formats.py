@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import orjson
-
+from logship.pipeline import lenient
 from logship.pipeline.columns import Column, Field, dumps
 from logship.pipeline.depth import flat
 from logship.pipeline.leftover import Get, Leftover, disagreeing, leaves_out, takes_all, whole
@@ -136,14 +135,16 @@ class RegexFormat:
         """Return `log.level` of a level's name, and `log.original_level` where it says more, as JSON."""
         return self._levels.pair(value)
 
-    def parse(self, texts: Sequence[str], rows: list[int]) -> tuple[Parsed | None, list[int]]:
-        """Return the columns of the texts that are of this form, and the rows that are not."""
+    def parse(
+        self, texts: Sequence[str], rows: list[int], beside: Sequence[str] = ()
+    ) -> tuple[Parsed | None, list[int]]:
+        """Return the columns of the texts that are of this form, and the rows that are not; `beside`: other stamps."""
         match = self._match
         if len(rows) == len(texts):
             found = list(map(match, texts))
             if None not in found:
                 every = [hit.groups("") for hit in found]  # type: ignore[union-attr]  # no None among them
-                return self._columns(texts, rows, list(zip(*every, strict=True))), []
+                return self._columns(texts, rows, list(zip(*every, strict=True)), beside), []
         else:
             found = [match(texts[row]) for row in rows]
         hits = [hit.groups("") for hit in found if hit is not None]
@@ -151,9 +152,11 @@ class RegexFormat:
             return None, rows
         rest = [row for row, hit in zip(rows, found, strict=True) if hit is None]
         kept = [row for row, hit in zip(rows, found, strict=True) if hit is not None]
-        return self._columns(texts, kept, list(zip(*hits, strict=True))), rest
+        return self._columns(texts, kept, list(zip(*hits, strict=True)), beside), rest
 
-    def _columns(self, texts: Sequence[str], rows: list[int], groups: list[tuple[Any, ...]]) -> Parsed:
+    def _columns(
+        self, texts: Sequence[str], rows: list[int], groups: list[tuple[Any, ...]], beside: Sequence[str]
+    ) -> Parsed:
         index = self._index
         for number in self._escaped:
             groups[number] = tuple([unescape(value) if "\\" in value else value for value in groups[number]])
@@ -164,7 +167,7 @@ class RegexFormat:
             fractions: Sequence[str] | None = groups[index["fraction"]] if "fraction" in index else None
             if "msecs" in index:  # logging's %(msecs)d: a number, not digits behind a point
                 fractions = [digits.zfill(3) for digits in groups[index["msecs"]]]
-            times = self.clock.convert(stamps, fractions)
+            times = self.clock.convert(stamps, fractions, _picked(beside, rows, self.clock))
         else:
             times = [""] * len(rows)
         messages = list(groups[index["message"]]) if "message" in index else [texts[row] for row in rows]
@@ -208,8 +211,10 @@ class JsonFormat:
         self._left = Leftover({path: _path(path) for path in paths}, choices, spread)
         self.spec = spec
 
-    def parse(self, texts: Sequence[str], rows: list[int]) -> tuple[Parsed | None, list[int]]:
-        """Return the columns of the texts that are of this form, and the rows that are not."""
+    def parse(
+        self, texts: Sequence[str], rows: list[int], beside: Sequence[str] = ()
+    ) -> tuple[Parsed | None, list[int]]:
+        """Return the columns of the texts that are of this form, and the rows that are not; `beside`: other stamps."""
         objects: list[dict[str, Any]] = []
         kept: list[int] = []
         rest: list[int] = []
@@ -220,7 +225,7 @@ class JsonFormat:
                 rest.append(row)
                 continue
             try:
-                value = orjson.loads(text)
+                value = lenient.read(text)
             except ValueError:
                 rest.append(row)
                 continue
@@ -231,12 +236,14 @@ class JsonFormat:
                 kept.append(row)
             else:
                 rest.append(row)
-        return (self._columns(texts, kept, objects) if kept else None), rest
+        return (self._columns(texts, kept, objects, beside) if kept else None), rest
 
-    def _columns(self, texts: Sequence[str], rows: list[int], objects: list[dict[str, Any]]) -> Parsed:
+    def _columns(
+        self, texts: Sequence[str], rows: list[int], objects: list[dict[str, Any]], beside: Sequence[str]
+    ) -> Parsed:
         groups = {name: [get(value) for value in objects] for name, get in self._groups.items()}
         stamps = [None if stamp is None else str(stamp) for stamp in groups.get("time", [None] * len(rows))]
-        times = self._clock.convert(stamps)
+        times = self._clock.convert(stamps, None, _picked(beside, rows, self._clock))
         messages = [
             text
             if isinstance(text, str) and text
@@ -268,6 +275,11 @@ def _is_writable(value: object) -> bool:
     except TypeError:
         return False
     return True
+
+
+def _picked(beside: Sequence[str], rows: Sequence[int], clock: Clock) -> Sequence[str]:
+    """Return the stamps that stand beside some texts, for a clock that can make use of them."""
+    return [beside[row] for row in rows] if beside and clock.repeats else ()
 
 
 def _unread(times: Sequence[str], stamps: Sequence[str | None]) -> set[int]:

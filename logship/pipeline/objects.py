@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from logship.pipeline import lenient
 from logship.pipeline.columns import Field
 from logship.pipeline.formats import JsonFormat, RegexFormat
 
@@ -42,7 +43,7 @@ def usual(form: JsonFormat, texts: Sequence[str]) -> RegexFormat | None:
     """Return a form for events as these are, or None if they have nothing in common that a pattern tells."""
     texts = texts[:: len(texts) // _LOOKED_AT + 1]
     members = _Members(form)
-    objects = [value for text in texts if "\\" not in text and members.knows(value := orjson.loads(text))]
+    objects = [value for text in texts if "\\" not in text and members.knows(value := lenient.read(text))]
     if len(objects) < len(texts) * _USUAL:
         return None
     spaced = '": ' in texts[0][: texts[0].find(":") + 2]

@@ -15,10 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import orjson
-
 from logship.lines.join import Joiner, compile_starts
 from logship.model import Events, Lines
+from logship.pipeline import lenient
 from logship.pipeline.formats import JsonFormat, Parsed, RegexFormat
 from logship.pipeline.spec import FormatSpec, Pipelines, PipelineSpec
 
@@ -160,7 +159,7 @@ def _compiled(form: FormatSpec) -> RegexFormat | JsonFormat:
 def _knows(form: JsonFormat, text: str) -> float:
     """Return the share of an object's keys that the format names."""
     try:
-        keys = orjson.loads(text).keys()
+        keys = lenient.read(text).keys()
     except (ValueError, AttributeError):
         return 0.0
     paths = [*form.spec.fields, *form.spec.require]

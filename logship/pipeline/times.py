@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from itertools import repeat
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from logship.pipeline.strftime import DateFormat
@@ -38,25 +39,40 @@ class Clock:
         self._seconds: dict[str, str] = {}
         self._epoch = any(form == "epoch" for form in formats)
         self._exact = {form: DateFormat(form.removeprefix(EXACTLY)) for form in formats if form.startswith(EXACTLY)}
+        #: The zone may have hours that a clock change repeats.
+        self.repeats = isinstance(self._zone, ZoneInfo)
         self._last: datetime | None = None
+        #: What the engine stamped beside the stamp that is converted.
+        self._beside: datetime | None = None
         #: The last stamp converted lies in an hour that a clock change repeats.
         self._doubtful = False
 
-    def convert(self, stamps: Sequence[str | None], fractions: Sequence[str | None] | None = None) -> list[str]:
-        """Return ISO 8601 UTC for each stamp, "" where it is none; the fraction's digits are kept (at most nine)."""
+    def convert(
+        self,
+        stamps: Sequence[str | None],
+        fractions: Sequence[str | None] | None = None,
+        beside: Sequence[str] = (),
+    ) -> list[str]:
+        """
+        Return ISO 8601 UTC for each stamp, "" where it is none; the fraction's digits are kept (at most nine).
+
+        `beside` are stamps in UTC of when each was written, which tell the hours apart that a clock change repeats.
+        """
         known = self._seconds
         if len(known) > _KEPT:
             known.clear()
         if fractions is None:
             if self._know(stamps):
                 return [known[stamp] + "Z" for stamp in stamps]  # type: ignore[index]  # all of them are known
-            return [self._one(stamp, None) if stamp else "" for stamp in stamps]
+            two = zip(stamps, beside or repeat(""), strict=False)
+            return [self._one(stamp, None, written) if stamp else "" for stamp, written in two]
         if self._know(stamps) and None not in fractions and "" not in fractions:
             longest = max(map(len, fractions))  # type: ignore[arg-type]  # no None among them
             if longest <= 9:
                 pairs = zip(stamps, fractions, strict=True)
                 return [f"{known[stamp]}.{digits}Z" for stamp, digits in pairs]  # type: ignore[index]  # all are known
-        return [self._one(stamp, digits) if stamp else "" for stamp, digits in zip(stamps, fractions, strict=True)]
+        three = zip(stamps, fractions, beside or repeat(""), strict=False)
+        return [self._one(stamp, digits, written) if stamp else "" for stamp, digits, written in three]
 
     def steady(self, stamp: str) -> str:
         """Return the whole seconds of a stamp that means the same wherever it stands, else ""."""
@@ -73,7 +89,7 @@ class Clock:
             self._one(stamp, None)
         return new <= self._seconds.keys()
 
-    def _one(self, stamp: str, digits: str | None) -> str:
+    def _one(self, stamp: str, digits: str | None, beside: str = "") -> str:
         whole = stamp
         if not digits:
             if self._epoch and stamp.replace(".", "", 1).isdigit():
@@ -83,6 +99,7 @@ class Clock:
                 whole = stamp[: found.start()] + stamp[found.end() :]
         seconds = self._seconds.get(whole)
         if seconds is None:
+            self._beside = _written(beside)
             seconds, more = self._parse(whole.strip())
             digits = digits or more
             if seconds and not more and not self._doubtful:
@@ -146,13 +163,24 @@ class Clock:
             return moment
         local = moment.replace(tzinfo=self._zone)
         later = local.replace(fold=1)
-        # In the hour that a clock change repeats, a log goes on in order: take the first that is not before the last.
-        if self._last and local.utcoffset() != later.utcoffset() and local.astimezone(UTC) < self._last.astimezone(UTC):
-            return later
-        return local
+        if local.utcoffset() == later.utcoffset():
+            return local
+        # In the hour that a clock change repeats, when the line was written tells which it is. Without that, a log goes
+        # on in order: take the first that is not before the last.
+        first, second = local.astimezone(UTC), later.astimezone(UTC)
+        if self._beside:
+            return later if abs(second - self._beside) < abs(first - self._beside) else local
+        return later if self._last and first < self._last.astimezone(UTC) else local
 
     def _ambiguous(self, moment: datetime) -> bool:
         return moment.tzinfo is self._zone and moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset()
+
+
+def _written(stamp: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(stamp[:19]).replace(tzinfo=UTC) if stamp.endswith("Z") else None
+    except ValueError:
+        return None
 
 
 def _trailing_zone(text: str) -> tuple[tzinfo | None, str]:

@@ -12,7 +12,7 @@ from logship.pipeline.redaction.values import Found
 
 _HEADER = re.compile(
     r"(?i:\bcookies?|(?<=\\[nrt])cookies?|(?<=_)cookies?)(?:\\{0,7}[\"'`])?"
-    r"\s{0,8}(?:[:=]|：|,(?=\s?b?[\"']))\s{0,8}([\[({]\s{0,80})?(?:b?(\\{0,7})([\"'`]))?",
+    r"\s{0,8}(?:[:=]|：|\\{1,7}uff1a|,(?=\s?b?[\"']))\s{0,8}([\[({]\s{0,80})?(?:b?(\\{0,7})([\"'`]))?",
     re.ASCII,
 )
 #: `name=value` of a header, and `'name': 'value'` of a dict.

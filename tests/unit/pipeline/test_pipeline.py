@@ -230,6 +230,53 @@ def test_the_hour_that_a_clock_change_repeats_goes_on_in_order():
     assert expected == Clock(["iso"], "Europe/Berlin").convert(stamps)
 
 
+@pytest.mark.parametrize(("written", "hour"), [("00:10:00.5", "00"), ("01:30:00.5", "01"), ("01:10:00", "01")])
+def test_the_stamp_of_the_engine_tells_the_hours_of_a_clock_change_apart(written, hour):
+    """A line that says 02:10 in the doubled hour is of the one in which it was written, whatever came before."""
+    beside = f"2025-10-26T{written}Z"
+    line = "2025-10-26 02:10:00.000 INFO [a.py:1] - x"
+    (document,), _ = encode(line, zone="Europe/Berlin", envelope=beside)
+    assert f"2025-10-26T{hour}:10:00.000Z" == document["@timestamp"]
+    text = '{"ts":"2025-10-26 02:10:00","severity":"INFO","message":"x"}'
+    (document,), _ = encode(text, zone="Europe/Berlin", envelope=beside)
+    assert f"2025-10-26T{hour}:10:00Z" == document["@timestamp"]
+    text = '{"ts":"2025-10-26T02:10:00+02:00","severity":"INFO","message":"x"}'
+    (document,), _ = encode(text, zone="Europe/Berlin", envelope=beside)
+    assert "2025-10-26T00:10:00Z" == document["@timestamp"]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("NaN", "NaN"),
+        ("-Infinity", "-Infinity"),
+        ("1e400", "1e400"),
+        ("[1, NaN]", [1, "NaN"]),
+        ("1" * 400, "1" * 400),
+        ("123456789012345678901234567890", 1.2345678901234568e29),
+        ('"half \\ud83d of"', "half ? of"),
+        ('"whole \\ud83d\\ude00"', "whole \U0001f600"),
+    ],
+)
+def test_json_that_only_python_writes_is_read(written, said):
+    """Numbers that are none, or too large, and half a character cost an event neither its time nor its level."""
+    text = f'{{"ts":"2025-11-20T09:03:12.901Z","severity":"ERROR","message":"m","score":{written}}}'
+    documents, encoded = encode(*[text] * 40)
+    assert 0 == encoded.unparsed
+    for document in documents:
+        assert ("2025-11-20T09:03:12.901Z", "error", "m") == (
+            document["@timestamp"], document["log"]["level"], document["message"]
+        )  # fmt: skip
+        assert said == document["dify"]["attributes"]["score"]
+
+
+@pytest.mark.parametrize("text", ['{"severity": NaN', "{'severity': 1}", '{"severity":' + "[" * 100_000 + "}", "{NaN}"])
+def test_what_is_no_json_stays_unparsed(text):
+    """Reading leniently guesses nothing."""
+    (document,), _ = encode(text)
+    assert (["unparsed"], text) == (document["tags"], document["message"])
+
+
 GROUP = """  + Exception Group Traceback (most recent call last):
   |   File "x.py", line 1, in <module>
   |     raise ExceptionGroup("many", errors)
