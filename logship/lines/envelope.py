@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 
+from logship.lines.colours import without_colours
 from logship.lines.framing import framing_of
 from logship.model import Chunk, Lines
 
@@ -30,8 +31,6 @@ _CRI = re.compile(
 )
 #: As many NUL bytes in a row, inside a line, are no text of anybody's.
 _HOLE = re.compile(rb"\0{16,}")
-#: Colours and other control sequences of terminals (ECMA-48).
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def cut(chunk: Chunk) -> tuple[list[bytes], list[int]]:
@@ -46,7 +45,7 @@ def unwrap_some(raw: Sequence[bytes], edges: Sequence[int], rows: Sequence[int])
     """Return some of the lines of a Docker json-file without their envelope."""
     some = [raw[row] for row in rows]
     lines = _docker(some, [edges[row] for row in rows], [edges[row + 1] for row in rows])
-    return _colourless(lines, b"".join(some))
+    return without_colours(lines, b"".join(some))
 
 
 def unwrap(chunk: Chunk, lines_of: tuple[list[bytes], list[int]] | None = None) -> Lines:
@@ -63,15 +62,9 @@ def unwrap(chunk: Chunk, lines_of: tuple[list[bytes], list[int]] | None = None) 
         lines = framing.lines(chunk)
     if envelope == "cri":
         lines = _cri(lines)
-    _colourless(lines, chunk.data)
+    without_colours(lines, chunk.data)
     if chunk.original_length is not None:
         lines.extra.setdefault(0, {}).update({"log.flags": ["truncated"], "log.original_length": chunk.original_length})
-    return lines
-
-
-def _colourless(lines: Lines, data: bytes) -> Lines:
-    if b"\x1b" in data or b"\\u001b" in data:
-        lines.texts = [_ANSI.sub("", text) if "\x1b" in text else text for text in lines.texts]
     return lines
 
 

@@ -42,7 +42,13 @@ _GAP = re.compile(r"(?:[ \t\r\n]|\\{1,7}[nrt](?=[\s\\\"'])){0,80}")
 _OPENER = re.compile(r"\[?\s{0,80}(?:(?:Secret(?:Str|Bytes)?|Some)\()?(?:[bBuUrRfF]{1,2}(?=\\{0,7}[\"']))?")
 #: YAML's `|` and `>`: the value is the line below.
 _BLOCK = re.compile(r"[|>][+-]?\d?(?:[ \t]{0,8}\n[ \t]{1,40}|\\{1,7}n[ ]{1,40})(?=\S)")
+_NEWLINE = re.compile(r"\n|\\n")
 _QUOTE = re.compile(r"(\\{0,15})([\"'`])")
+#: An object or a list that holds one, and what it is made of; so many characters of it are looked at.
+_OPENED = re.compile(r"(?:\s|\\{1,7}[nrt]){0,80}(?:\{|\[(?=[^{}\[\]]{0,200}\{))", re.ASCII)
+_TOKEN = re.compile(r"(\\{0,15})([\"'])|([{}\[\]])")
+_COLON = re.compile(r"(?:\s|\\{1,7}[nrt]){0,8}(?::|=>)", re.ASCII)
+_LONGEST = 1000
 _MORE = re.compile(r"\s{0,80},\s{0,80}(?=\\{0,7}[\"'])")
 #: The word just before a core: `primary_key`, `cacheKey`.
 _PREVIOUS = re.compile(r"(?<!\\)\b([A-Za-z]{1,20})[_. -]$|_([A-Za-z]{1,20})[_. -]$", re.ASCII)
@@ -83,6 +89,11 @@ class NamedSecrets:
                 return family
         return None
 
+    def describes(self, name: str) -> bool:
+        """Return whether what a key names is about a secret rather than one: its type, its length."""
+        words = _WORD.findall(name)
+        return bool(words) and words[-1].lower() in self._harmless
+
     def find(self, text: str, mark: Marks) -> Iterator[Found]:
         """Yield the secrets of a text, in order, never overlapping."""
         lower = _lower(text)
@@ -102,10 +113,38 @@ class NamedSecrets:
             if item and not _ITEM.search(before):
                 continue
             named = Named(family, core[0] + rest["suffix"], rest["quote"] or "", rest["sep"], core.start(), rest.end())
-            for found in _values(text, named, mark):
+            for found in self._members(text, named, mark) if rest["quote"] else _values(text, named, mark):
                 if not item or judge.generated(text[found.start : found.end]):
                     position = found.end
                     yield found
+
+    def _members(self, text: str, named: Named, mark: Marks) -> Iterator[Found]:
+        """Yield the value of a quoted name; of an object, the texts in it but those that describe."""
+        opened = _OPENED.match(text, named.end)
+        if not opened:
+            yield from _values(text, named, mark)
+            return
+        name, depth, quiet, position = "", 0, 0, opened.end() - 1
+        while token := _TOKEN.search(text, position, opened.end() + _LONGEST):
+            position = token.end()
+            if token[3] and token[3] in "{[":
+                depth += 1
+                quiet = quiet or (depth if self.describes(name) else 0)  # labels in several languages
+                continue
+            if token[3]:
+                depth -= 1
+                if not depth:
+                    return
+                quiet = 0 if depth < quiet else quiet
+                continue
+            end, closed = end_of(text, position, len(token[1]), token[2])
+            if not closed or len(token[1]) < len(named.quote) - 1:
+                return
+            start, position = position, end + len(token[1]) + 1
+            if colon := _COLON.match(text, position):
+                name, position = text[start:end], colon.end()
+            elif not quiet and not self.describes(name) and (found := values.quoted(text, start, end, named, mark)):
+                yield found
 
     def _family(self, text: str, core: re.Match[str]) -> Family | None:
         for words, after, family in self._families:
@@ -161,7 +200,9 @@ def _values(text: str, named: Named, mark: Marks) -> Iterator[Found]:
         start, space = block.end(), " "
     quote = _QUOTE.match(text, start)
     if not quote:
-        if "\n" not in space and "\\n" not in space and (found := values.bare(text, start, named, mark, space)):
+        found = values.bare(text, start, named, mark, space)
+        # On the next line may as well stand another name, or prose.
+        if found and (not _NEWLINE.search(space) or values.lone(text, found)):
             yield found
         return
     while quote:

@@ -155,6 +155,11 @@ def scrambled(value: str) -> bool:
     return 0.35 * len(value) <= capitals <= 0.7 * len(value) and any(map(str.islower, value))
 
 
+def cased(value: str) -> bool:
+    """Return whether a value has digits and letters of both cases."""
+    return any(map(str.isdigit, value)) and any(map(str.islower, value)) and any(map(str.isupper, value))
+
+
 def generated(value: str) -> bool:
     """Return whether a value is long and looks generated, and is no id, hash or number that logs are full of."""
     return len(value) >= 16 and random(value) and not _ID.fullmatch(value) and " " not in value
@@ -210,5 +215,6 @@ CHECKS: dict[str, Callable[[str], bool]] = {
     "given": given,
     "shaped": shaped,
     "generated": generated,
+    "cased": cased,
     "ipv6": ipv6,
 }

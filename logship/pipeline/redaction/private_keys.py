@@ -8,7 +8,7 @@ text that is nothing but full lines of base64 has neither, and is hidden by its 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from logship.pipeline.redaction.marks import Marks, is_mark
 from logship.pipeline.redaction.values import Found
@@ -39,11 +39,18 @@ _LINES_BEHIND = re.compile(
 #: Characters before a mark that are looked at: more than the longest key.
 _LONGEST = 20_000
 _LEAST = 16
+_MOST_BEFORE = 15
+_MAY_BE_ALONE = re.compile(r"(?:[ \tE>|#*+]|\\{1,7}t){0,44}[A-Za-z0-9+/]{60}", re.ASCII)
 _ALONE = re.compile(
-    rf"[ \t]{{0,40}}{_BEFORE}"
+    rf"[ \t]{{0,8}}(?:[E>|#*+]{{1,3}}[ \t]{{1,4}})?"
     rf"([A-Za-z0-9+/]{{60,76}}={{0,2}}(?>\s{{1,40}}{_BEFORE}[A-Za-z0-9+/]{{1,76}}={{0,2}})*+)\s{{0,40}}",
     re.ASCII,
 )
+
+
+def alone(texts: Sequence[str]) -> list[int]:
+    """Return which texts may be nothing but lines of base64: a scan for those would cost more than to look."""
+    return [row for row, text in enumerate(texts) if " " not in text[_MOST_BEFORE:60] and _MAY_BE_ALONE.match(text)]
 
 
 def find(text: str, mark: Marks) -> Iterator[Found]:

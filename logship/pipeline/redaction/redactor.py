@@ -20,6 +20,8 @@ from logship.pipeline.redaction.values import Found
 Counts = dict[str, int]
 Find = Callable[[str, Marks], Iterator[Found]]
 _COOKIE = re.compile(r"(?:set[-_])?cookies?", re.IGNORECASE)
+#: Characters of a key of known shape, at least.
+_SHORTEST = 16
 #: A mark may let the text beside it be read differently; more than two passes have not been seen.
 _PASSES = 5
 
@@ -63,13 +65,12 @@ class Redactor:
         rules = [PatternRule(rule, chosen[rule.policy] if rule.policy else "hash") for rule in active]
         named = NamedSecrets(book.fields)
         # In this order: keys of known shape keep their own name inside `api_key=…`, personal data comes last.
-        self._steps: list[tuple[str, Find]] = [("private_keys", private_keys.find)]
-        self._steps += [(rule.name, rule.find) for rule in rules if not rule.late]
+        self._steps: list[tuple[str, Find]] = [(rule.name, rule.find) for rule in rules if not rule.late]
         self._steps += [("urls", urls.find), ("urls", urls.find_go), ("cookies", cookies.find)]
         commands, sql = CommandLines(book.commands.table), SqlSecrets(named.family)
         self._steps += [("commands", commands.find), ("sql", sql.find), ("fields", named.find)]
         self._steps += [(rule.name, rule.find) for rule in rules if rule.late]
-        self._family = named.family
+        self._family, self._describes = named.family, named.describes
         scans = {rule.name: rule.scan for rule in active}
         readers = {"private_keys": book.private_keys.scan, "urls": book.urls.scan, "cookies": book.cookies.scan}
         readers |= {"fields": book.fields.scan, "sql": book.sql.scan, "commands": book.commands.scan}
@@ -85,7 +86,9 @@ class Redactor:
 
     def suspects(self, texts: Sequence[str]) -> Collection[int]:
         """Return the indexes of texts that may hold a secret: all that `redact` would change, and some more."""
-        return self._scanner.find(texts) if texts else []
+        found = self._scanner.find(texts) if texts else []
+        alone = private_keys.alone(texts)
+        return found if not alone else sorted({*found, *alone})
 
     def hits(self, data: bytes) -> list[int]:
         """Return which texts are suspects, plain or JSON-escaped; a NUL stands before, between and after them."""
@@ -118,7 +121,7 @@ class Redactor:
         """
         counts = {} if counts is None else counts
         if isinstance(value, dict):
-            return {key: self.redact_value(str(key), one, counts) for key, one in value.items()}
+            return {self._key_of(key, counts): self._member(name, key, one, counts) for key, one in value.items()}
         if isinstance(value, list):
             return [self.redact_value(name, one, counts) for one in value]
         if value is None or isinstance(value, bool):
@@ -127,6 +130,21 @@ class Redactor:
         for rule, count in found.items():
             counts[rule] = counts.get(rule, 0) + count
         return clean if found else value
+
+    def _member(self, name: str, key: str, value: Any, counts: Counts) -> Any:  # noqa: ANN401
+        """Redact a member: inside of what is a secret by its name all is, but what describes it."""
+        secret = self._family(name) or _COOKIE.fullmatch(name)
+        inherits = secret and not self._family(key) and not self._describes(key)
+        return self.redact_value(name if inherits else key, value, counts)
+
+    def _key_of(self, key: str, counts: Counts) -> str:
+        """Redact a key, which may be a secret itself."""
+        if len(key) < _SHORTEST:
+            return key
+        clean, found = self.redact(key)
+        for rule, count in found.items():
+            counts[rule] = counts.get(rule, 0) + count
+        return clean
 
     def _leaf(self, name: str, value: str | float) -> tuple[str, Counts]:
         """Redact a text or number by its own content, then by the name of its key."""
@@ -148,6 +166,7 @@ class Redactor:
         return scheme + space + marks.show(hidden), found
 
     def _pass(self, text: str, marks: Marks, counts: Counts) -> str:
+        text = _apply(text, private_keys.find(text, marks), counts)
         needed = self._scanner.rules(text)
         for name, find in self._steps:
             if name in needed:

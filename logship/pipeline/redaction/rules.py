@@ -17,8 +17,10 @@ Policy = Literal["keep", "mask", "hash", "drop"]
 
 #: Parts that patterns share, written `<NAME>`.
 MACROS = {
-    # Nothing before that belongs to the same word; `\n`, `%3D` and `\u003d` end words too; `\n` is never split.
-    "<B>": r"(?:(?<![A-Za-z0-9\\])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4})|(?<=%[0-9A-F]{2}))",
+    # Nothing before that belongs to the same word; `\n`, `\0`, `%3D`, `\u003d` and a written colour end words too;
+    # `\n` is never split.
+    "<B>": r"(?:(?<![A-Za-z0-9\\])|(?<=\\[nrtbf0])|(?<=\\u[0-9a-fA-F]{4})|(?<=\\x[0-9a-fA-F]{2})|(?<=%[0-9A-F]{2})"
+    r"|(?<=\[\dm)|(?<=\[\d\dm)|(?<=\d;\dm)|(?<=\d;\d\dm))",
     "<E>": r"(?![A-Za-z0-9])",
     # White space, also as JSON writes it.
     "<S>": r"(?:\s|\\{1,7}[nrt])",

@@ -24,7 +24,9 @@ _BARE = re.compile(
 #: A bare value is judged by its beginning, so that a refused one costs a bounded time.
 _JUDGED = 600
 _TRAILING = ")]}>,;:."
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,20})(?:[ \t]+|%20|\+)(?=\S)", re.ASCII)
+#: A header may be folded: the credentials stand on the next line, indented.
+_FOLD = r"[ \t]{0,8}(?:\\{1,7}r|\r)?(?:\n|\\{1,7}n)[ \t]{1,80}"
+_SCHEME = re.compile(rf"([A-Za-z][A-Za-z0-9-]{{1,20}})(?:{_FOLD}|[ \t]+|%20|\+)(?=\S)", re.ASCII)
 #: Parameters of a Digest or signature: `username="x", response=…`.
 _PARAMETER = r"[\w-]{1,40}=(?:\\{0,15}\"[^\"\\\r\n]{0,800}\\{0,15}\"|[^\s,\"\\]{1,800})"
 _PARAMETERS = re.compile(rf"{_PARAMETER}(?:,?[ \t]{{0,4}}{_PARAMETER})*", re.ASCII)
@@ -107,6 +109,11 @@ def bare(text: str, start: int, named: Named, mark: Marks, space: str) -> Found 
     if named.quote and named.sep == ":":
         shown = f"{named.quote}{shown}{named.quote}"  # a number in JSON; the mark is a string
     return Found(start, start + len(value), family.name, shown)
+
+
+def lone(text: str, found: Found) -> bool:
+    """Return whether a value that stands on a line of its own looks generated, and is no other name."""
+    return judge.generated(text[found.start : found.end]) and text[found.end : found.end + 1] not in {":", "="}
 
 
 def _stated(named: Named) -> bool:

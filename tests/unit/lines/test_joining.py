@@ -234,3 +234,22 @@ def test_colours_come_off():
     """A terminal's control sequences are no text, as bytes and as a Docker record's escapes."""
     assert ["red done"] == unwrap(chunk(b"\x1b[31mred\x1b[0m done\n")).texts
     assert ["red"] == unwrap(chunk(record("\x1b[31mred\x1b[0m\n"), "docker")).texts
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("token\x1b[31mghp_EXAMPLEexample0123\x1b[0m", "token ghp_EXAMPLEexample0123"),
+        ("a\x1b[1m\x1b[31msk-EXAMPLE-example0123", "a sk-EXAMPLE-example0123"),
+        ("sk-ant-api\x1b[0m03-EXAMPLEexample", "sk-ant-api03-EXAMPLEexample"),
+        ("pass\x1b[01;31mword\x1b[m", "password"),
+        (r'{"message":"sk-ant-api\u001b[0m03-EXAMPLE"}', '{"message":"sk-ant-api03-EXAMPLE"}'),
+        (r'{"message":"a\u001b[31mghp_EXAMPLEexample0123\u001B[0m"}', '{"message":"a ghp_EXAMPLEexample0123"}'),
+        (r'{"message":"\\u001b[31m is red"}', r'{"message":"\\u001b[31m is red"}'),
+        (r'{"message":"\\\u001b[31mred"}', r'{"message":"\\red"}'),
+    ],
+)
+def test_colours_neither_hide_a_key_nor_part_it(written, read):
+    """Where a sequence stood between a letter and a key, a space keeps them apart; elsewhere nothing is left of it."""
+    assert [read] == unwrap(chunk(written.encode() + b"\n")).texts
+    assert [read] == unwrap(chunk(record(written + "\n"), "docker")).texts

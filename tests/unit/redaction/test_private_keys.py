@@ -101,6 +101,22 @@ def test_a_key_that_begins_among_the_attributes_of_a_line_is_found(redactor):
         assert "acme/x:0.0.1" == found[0]["dify"]["plugin"]["id"]
 
 
+@pytest.mark.parametrize("text", ["\n".join(LINES[:2]), LINES[2], "> " + "\n> ".join(LINES[1:])])
+def test_what_is_nothing_but_lines_of_a_key_is_hidden(redactor, text):
+    """Without any mark the look of it is enough, where nothing else stands beside it."""
+    assert [1] == list(redactor.suspects(["x", text, "y " + text]))
+    assert [] == survivors(redactor.redact(text)[0])
+    assert ("y " + text, {}) == redactor.redact("y " + text)
+
+
+@pytest.mark.parametrize(
+    "text", ["0123456789abcdef" * 4, "/console/api/" + "models/" * 8, "-" * 64, "a" * 64, "EXAMPLE" * 10, LINES[0][:40]]
+)
+def test_what_looks_otherwise_is_kept(redactor, text):
+    """Hashes, paths, rules and short words are no lines of a key."""
+    assert (text, {}) == redactor.redact(text)
+
+
 def test_lines_that_are_no_key_stay_apart():
     """Hashes, words and paths as long as a line of a key begin events of their own."""
     hashed = "0123456789abcdef" * 4

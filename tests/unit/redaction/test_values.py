@@ -25,6 +25,37 @@ def test_a_key_that_names_a_secret_hides_its_value(redactor):
     assert clean == redactor.redact_value("extra", clean)
 
 
+def test_a_key_that_names_a_secret_hides_all_that_is_in_an_object(redactor):
+    """Lists and objects inside are hidden too, but for what describes the secret."""
+    value = {
+        "password": ["EXAMPLE1", {"x": "EXAMPLE2", "type": "plain"}],
+        "credentials": {"foo": "EXAMPLE3", "model": "gpt-4o", "username": "bob", "deep": {"er": ["EXAMPLE4"]}},
+        "token": {"input": 120, "access": "EXAMPLE5"},
+        "api_key": {"label": {"en_US": "Key of the API"}, "value": "EXAMPLE6"},
+        "secret": {"a": {"type": "plain"}, "b": "EXAMPLE8"},
+        "cookies": {"session": "EXAMPLEexample7"},
+    }
+    clean = redactor.redact_value("dify.attributes", value)
+    assert "EXAMPLE" not in json.dumps(clean)
+    assert ("gpt-4o", "bob", "plain") == (
+        clean["credentials"]["model"], clean["credentials"]["username"], clean["password"][1]["type"]
+    )  # fmt: skip
+    assert 120 == clean["token"]["input"]
+    assert {"en_US": "Key of the API"} == clean["api_key"]["label"]
+    assert clean == redactor.redact_value("dify.attributes", clean)
+    text, _ = redactor.redact(json.dumps(value))
+    assert "EXAMPLE" not in text
+    assert {"en_US": "Key of the API"} == json.loads(text)["api_key"]["label"]
+
+
+def test_a_key_that_is_a_secret_itself_is_hidden(redactor):
+    """A key of known shape may stand where the name of a member does."""
+    counts = {}
+    clean = redactor.redact_value("extra", {"sk-EXAMPLEexample0123456789": {"AKIAEXAMPLEEXAMPLE00": "x"}}, counts)
+    assert "EXAMPLE" not in json.dumps(clean)
+    assert {"openai-key": 1, "aws-key-id": 1} == counts
+
+
 def test_counters_and_empty_values_stay(redactor):
     """Token counts, nulls and booleans are no secrets."""
     value = {
