@@ -167,7 +167,7 @@ class RegexFormat:
             fractions: Sequence[str] | None = groups[index["fraction"]] if "fraction" in index else None
             if "msecs" in index:  # logging's %(msecs)d: a number, not digits behind a point
                 fractions = [digits.zfill(3) for digits in groups[index["msecs"]]]
-            times = self.clock.convert(stamps, fractions, _picked(beside, rows, self.clock))
+            times = self.clock.convert(stamps, fractions, _picked(beside, rows))
         else:
             times = [""] * len(rows)
         messages = list(groups[index["message"]]) if "message" in index else [texts[row] for row in rows]
@@ -243,7 +243,7 @@ class JsonFormat:
     ) -> Parsed:
         groups = {name: [get(value) for value in objects] for name, get in self._groups.items()}
         stamps = [None if stamp is None else str(stamp) for stamp in groups.get("time", [None] * len(rows))]
-        times = self._clock.convert(stamps, None, _picked(beside, rows, self._clock))
+        times = self._clock.convert(stamps, None, _picked(beside, rows))
         messages = [
             text
             if isinstance(text, str) and text
@@ -277,9 +277,9 @@ def _is_writable(value: object) -> bool:
     return True
 
 
-def _picked(beside: Sequence[str], rows: Sequence[int], clock: Clock) -> Sequence[str]:
-    """Return the stamps that stand beside some texts, for a clock that can make use of them."""
-    return [beside[row] for row in rows] if beside and clock.repeats else ()
+def _picked(beside: Sequence[str], rows: Sequence[int]) -> Sequence[str]:
+    """Return the stamps that stand beside some texts."""
+    return beside if len(beside) in {0, len(rows)} else [beside[row] for row in rows]
 
 
 def _unread(times: Sequence[str], stamps: Sequence[str | None]) -> set[int]:

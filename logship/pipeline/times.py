@@ -23,11 +23,13 @@ _OFFSET = re.compile(r" ?(?:UTC|GMT)?([+-])(\d\d):?(\d\d)?$")
 _ZONE_NAME = re.compile(r" ([A-Z][A-Za-z_/]{1,30})$")
 _KEPT = 20_000
 _LONGEST_ABBREVIATION = 5
-#: Hours of abbreviations that mean one zone and that the zone database does not name; CST, IST and BST mean several.
+#: Hours of abbreviations that mean one zone and that the zone database does not name.
 _ABBREVIATED = {
     "MSK": 3, "JST": 9, "KST": 9, "HKT": 8, "SGT": 8, "WIB": 7, "ICT": 7, "CEST": 2, "EEST": 3, "WEST": 1,
-    "EDT": -4, "MDT": -6, "PDT": -7, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "BRT": -3,
+    "EDT": -4, "CDT": -5, "MDT": -6, "PDT": -7, "PST": -8, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "BRT": -3,
 }  # fmt: skip
+#: … and of those that mean several: when the line was written tells which.
+_SEVERAL = {"CST": (8, -6), "IST": (5.5, 1, 2), "BST": (1, 6)}
 
 
 class Clock:
@@ -39,12 +41,10 @@ class Clock:
         self._seconds: dict[str, str] = {}
         self._epoch = any(form == "epoch" for form in formats)
         self._exact = {form: DateFormat(form.removeprefix(EXACTLY)) for form in formats if form.startswith(EXACTLY)}
-        #: The zone may have hours that a clock change repeats.
-        self.repeats = isinstance(self._zone, ZoneInfo)
         self._last: datetime | None = None
         #: What the engine stamped beside the stamp that is converted.
         self._beside: datetime | None = None
-        #: The last stamp converted lies in an hour that a clock change repeats.
+        #: The last stamp converted lies in an hour that a clock change repeats, or names one of several zones.
         self._doubtful = False
 
     def convert(
@@ -56,7 +56,8 @@ class Clock:
         """
         Return ISO 8601 UTC for each stamp, "" where it is none; the fraction's digits are kept (at most nine).
 
-        `beside` are stamps in UTC of when each was written, which tell the hours apart that a clock change repeats.
+        `beside` are stamps in UTC of when each was written. They tell the hours apart that a clock change repeats, and
+        the zones of one abbreviation.
         """
         known = self._seconds
         if len(known) > _KEPT:
@@ -110,13 +111,14 @@ class Clock:
 
     def _parse(self, text: str) -> tuple[str, str | None]:
         for form in self._formats:
+            self._doubtful = False
             try:
                 moment, digits = self._moment(text, form)
                 seconds = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
             except (ValueError, OverflowError, OSError):
                 continue
             self._last = moment
-            self._doubtful = self._ambiguous(moment)
+            self._doubtful = self._doubtful or self._ambiguous(moment)
             return seconds, digits
         return "", None
 
@@ -133,7 +135,8 @@ class Clock:
             zone = _named(found[7]) if found[7] else None
             if found[7] and zone is None:
                 _check_abbreviation(found[7])
-            return self._located(datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)), None
+            moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)
+            return self._located(moment, found[7] or ""), None
         if form.startswith("epoch"):
             whole, _, digits = text.partition(".")
             scale = {"epoch": 0, "epoch_ms": 3, "epoch_us": 6, "epoch_ns": 9}[form]
@@ -158,10 +161,15 @@ class Clock:
         dated = moment.replace(year=tomorrow.year)
         return dated if dated.replace(tzinfo=None) <= tomorrow else moment.replace(year=tomorrow.year - 1)
 
-    def _located(self, moment: datetime) -> datetime:
+    def _located(self, moment: datetime, abbreviation: str = "") -> datetime:
         if moment.tzinfo is not None:
             return moment
         local = moment.replace(tzinfo=self._zone)
+        if abbreviation in _SEVERAL and local.tzname() != abbreviation:
+            self._doubtful = True
+            if written := self._beside:
+                zones = [timezone(timedelta(hours=hours)) for hours in _SEVERAL[abbreviation]]
+                return min((moment.replace(tzinfo=zone) for zone in zones), key=lambda one: abs(one - written))
         later = local.replace(fold=1)
         if local.utcoffset() == later.utcoffset():
             return local

@@ -246,6 +246,24 @@ def test_the_stamp_of_the_engine_tells_the_hours_of_a_clock_change_apart(written
 
 
 @pytest.mark.parametrize(
+    ("stamp", "written", "expected"),
+    [
+        ("2025-11-20 16:10:00 CST", "2025-11-20T08:10:00.2Z", "2025-11-20T08:10:00Z"),
+        ("2025-11-20 16:10:00 CST", "2025-11-20T22:10:01Z", "2025-11-20T22:10:00Z"),
+        ("2025-11-20 16:10:00 IST", "2025-11-20T10:40:01Z", "2025-11-20T10:40:00Z"),
+        ("2025-11-20 16:10:00 CST", "", "2025-11-20T16:10:00Z"),
+        ("2025-11-20 16:10:00 PST", "", "2025-11-21T00:10:00Z"),
+    ],
+)
+def test_an_abbreviation_of_several_zones_is_that_in_which_the_line_was_written(stamp, written, expected):
+    """The engine's stamp tells China's time from America's; without it the source's zone counts."""
+    clock = Clock(["iso"], "UTC")
+    for _ in range(2):
+        assert [expected] * 3 == clock.convert([stamp] * 3, None, [written] * 3)
+    assert ["2025-11-20T08:10:00Z"] == Clock(["iso"], "Asia/Shanghai").convert(["2025-11-20 16:10:00 CST"])
+
+
+@pytest.mark.parametrize(
     ("written", "said"),
     [
         ("NaN", "NaN"),
