@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from logship.pipeline import lenient
 from logship.pipeline.columns import Column, Field, dumps
@@ -32,6 +32,8 @@ LEVELS = ("log.level", "log.original_level")
 _SPECIAL = ("time", "fraction", "zone", "msecs", "level", "message", "_over")
 #: orjson reads objects that are nested deeper than it writes.
 _DEEP = 200
+#: Events of a form, and the rows that are not of it.
+_Sorted: TypeAlias = "tuple[Parsed | None, list[int]]"
 
 
 class Parsed:
@@ -135,9 +137,7 @@ class RegexFormat:
         """Return `log.level` of a level's name, and `log.original_level` where it says more, as JSON."""
         return self._levels.pair(value)
 
-    def parse(
-        self, texts: Sequence[str], rows: list[int], beside: Sequence[str] = ()
-    ) -> tuple[Parsed | None, list[int]]:
+    def parse(self, texts: Sequence[str], rows: list[int], beside: Sequence[str] = ()) -> _Sorted:
         """Return the columns of the texts that are of this form, and the rows that are not; `beside`: other stamps."""
         match = self._match
         if len(rows) == len(texts):
@@ -211,9 +211,7 @@ class JsonFormat:
         self._left = Leftover({path: _path(path) for path in paths}, choices, spread)
         self.spec = spec
 
-    def parse(
-        self, texts: Sequence[str], rows: list[int], beside: Sequence[str] = ()
-    ) -> tuple[Parsed | None, list[int]]:
+    def parse(self, texts: Sequence[str], rows: list[int], beside: Sequence[str] = ()) -> _Sorted:
         """Return the columns of the texts that are of this form, and the rows that are not; `beside`: other stamps."""
         objects: list[dict[str, Any]] = []
         kept: list[int] = []
