@@ -28,7 +28,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the number of documents taken, and with what an Elasticsearch says of itself; no templates."""
-        if self.path.startswith(("/_index_template", "/_component_template", "/_ilm")):
+        if self.path.startswith("/_index_template?"):
+            self._answer(b'{"index_templates":[]}')
+        elif self.path.startswith(("/_index_template", "/_component_template", "/_ilm")):
             self._answer(b"{}", b"404 Not Found")
         else:
             self._answer(orjson.dumps({"version": {"number": "9.5.3"}, "taken": type(self).taken}))

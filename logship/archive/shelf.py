@@ -37,6 +37,10 @@ class Damaged(LogshipError):
     hint = "remove it and push again, where the store still has it; or bring it back from a copy of the archive"
 
 
+#: Before the last second that there is.
+_LAST = datetime(9999, 12, 31, tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One archived segment."""
@@ -58,7 +62,8 @@ class Entry:
     @property
     def end(self) -> datetime:
         """The end of the newest document's second."""
-        return datetime.fromisoformat(self.last_time).replace(microsecond=0) + timedelta(seconds=1)
+        last = datetime.fromisoformat(self.last_time).replace(microsecond=0)
+        return min(last, _LAST) + timedelta(seconds=1)
 
     def overlaps(self, since: datetime | None, until: datetime | None) -> bool:
         """Return whether any of its documents may be of a time."""

@@ -74,10 +74,11 @@ def show_change(change: Change, *, dry_run: bool, verbose: bool, aside: bool = F
         click.echo(f"  … and {more} more; all with -v", err=aside)
 
 
-def show_outcomes(outcomes: Sequence[Outcome], *, dry_run: bool) -> None:
-    """Write what became of objects in Kibana and Grafana."""
+def show_outcomes(outcomes: Sequence[Outcome], *, dry_run: bool, aside: bool = False) -> None:
+    """Write what became of objects in Kibana and Grafana; `aside`: to standard error."""
     for one in outcomes:
-        click.echo(f"{one.kind} {one.name}: {_state(one.state, dry_run)}{f'; {one.note}' if one.note else ''}")
+        note = f"; {one.note}" if one.note else ""
+        click.echo(f"{one.kind} {one.name}: {_state(one.state, dry_run)}{note}", err=aside)
 
 
 def show_keys(keys: Sequence[Key]) -> None:

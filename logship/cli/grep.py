@@ -13,6 +13,8 @@ import click
 import hyperscan
 
 _FLAGS = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
+#: What is to be left as it is, the beginning of a group with a name, and of a repetition without a least number.
+_PARTS = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|(\(\?P<\w+>)|\{,(?=\d+\})", re.DOTALL)
 
 
 class Grep:
@@ -24,14 +26,19 @@ class Grep:
             re.compile(pattern)
         except re.error as error:
             raise click.BadParameter(f"{error.msg} at character {(error.pos or 0) + 1}", param_hint="--grep") from None
-        self._database = hyperscan.Database()
-        # Python names a group by (?P<name>…); nobody asks for groups here.
-        plain = re.sub(r"\(\?P<\w+>", "(", pattern)
-        try:
-            self._database.compile(expressions=[plain.encode()], flags=[_FLAGS])
-        except (hyperscan.error, UnicodeEncodeError):
-            reason = "lookarounds, backreferences and very large repetitions are not taken"
-            raise click.BadParameter(reason, param_hint="--grep") from None
+        except (OverflowError, RecursionError):
+            raise click.BadParameter("is too large", param_hint="--grep") from None
+        plain = _PARTS.sub(lambda part: part[1] or ("(" if part[2] else "{0,"), pattern)
+        # Where a pattern holds \b, Hyperscan knows only ASCII's words and classes.
+        for flags in (_FLAGS | hyperscan.HS_FLAG_UCP, _FLAGS):
+            self._database = hyperscan.Database()
+            try:
+                self._database.compile(expressions=[plain.encode()], flags=[flags])
+                return
+            except (hyperscan.error, UnicodeEncodeError):
+                continue
+        reason = "write it without lookarounds, backreferences, \\N, \\u, possessive and atomic parts"
+        raise click.BadParameter(reason, param_hint="--grep")
 
     def search(self, text: str) -> bool:
         """Tell whether the pattern is somewhere in a text."""

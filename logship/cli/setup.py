@@ -106,10 +106,13 @@ def setup(
         told |= found
     if beyond:
         what = views.remove if remove else functools.partial(views.install, language=lang, force=force)
-        outcomes = what(settings, beyond, dry_run=dry_run)
+        try:
+            outcomes = what(settings, beyond, dry_run=dry_run)
+        except LogshipError as error:  # keys that were made before are shown all the same
+            outcomes, wrong = [], wrong or error
         told["objects"] = [asdict(one) for one in outcomes]
         if not as_json:
-            shown.show_outcomes(outcomes, dry_run=dry_run)
+            shown.show_outcomes(outcomes, dry_run=dry_run, aside="keys" in parts)
     if as_json:
         click.echo(render.as_json(told))
     if wrong:

@@ -89,8 +89,18 @@ def plan_keys(client: Client, namespace: str, *, anew: bool = False) -> list[Key
 
 
 def make_keys(client: Client, planned: Sequence[Key]) -> list[Key]:
-    """Make the keys that are not there; raises LogshipError at the first that is refused."""
-    return [_make(client, key) if key.state == "created" else key for key in planned]
+    """Make the keys that are not there; raises LogshipError at the first that is refused, and then leaves none."""
+    keys: list[Key] = []
+    made: list[str] = []
+    for key in planned:
+        try:
+            keys.append(_make(client, key) if key.state == "created" else key)
+        except LogshipError:
+            if made:  # nobody would ever be shown them
+                _invalidate(client, made)
+            raise
+        made += [keys[-1].id] if key.state == "created" else []
+    return keys
 
 
 def remove_keys(client: Client, *, dry_run: bool = False) -> list[Change]:

@@ -69,9 +69,11 @@ def install(
     rules = [_rule(client, name) for name in _rules(language)]
     if dry_run:
         return [*done.values(), *rules]
-    _write(client, version, language, writes, tagged=("tag", TAG) in found)
-    if writes:
-        _remember(client, wanted, digest, frozenset(one.name for one in done.values() if one.state == "kept"))
+    try:
+        _write(client, version, language, writes, tagged=("tag", TAG) in found)
+    finally:
+        if writes:  # also of a run that fails half-way: what it wrote is ours
+            _remember(client, wanted, digest, frozenset(one.name for one in done.values() if one.state == "kept"))
     for rule in rules:
         if rule.state == "created":
             _create_rule(client, rule.name, _rules(language)[rule.name])

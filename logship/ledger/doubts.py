@@ -12,6 +12,9 @@ import orjson
 
 from logship.ledger.ledger import Ledger
 
+#: More batches than are under way at a time.
+_MOST = 16
+
 
 def note(ledger: Ledger, follower: str, batches: Iterable[int]) -> None:
     """Note, for the next start, which batches a follower may have taken."""
@@ -22,7 +25,8 @@ def note(ledger: Ledger, follower: str, batches: Iterable[int]) -> None:
 
 def take(ledger: Ledger, follower: str, in_flight: int) -> list[int]:
     """Return the batches without an outcome that a follower may have taken, `in_flight` at a time; the note is gone."""
-    waiting = [batch.seq for batch in ledger.after(ledger.follow(follower), limit=in_flight)]
+    # The run that sent them may have been set to send more at a time.
+    waiting = [batch.seq for batch in ledger.after(ledger.follow(follower), limit=max(in_flight, _MOST))]
     with ledger.transaction() as connection:
         row = connection.execute("SELECT value FROM meta WHERE name = ?", (_name(follower),)).fetchone()
         connection.execute("DELETE FROM meta WHERE name = ?", (_name(follower),))

@@ -9,7 +9,7 @@ from logship.model import Lines
 _SEQUENCE = r"\[[0-?]*[ -/]*[@-~]"
 _RUN = re.compile(rf"()(?:\x1b{_SEQUENCE})+")
 #: The same inside a JSON text.
-_ESCAPED = re.compile(rf"(?<!\\)((?:\\\\)*)(?:\\u001[bB]{_SEQUENCE})+")
+_ESCAPED = re.compile(r"(?<!\\)((?:\\\\)*)(?:\\u001[bB]\[[0-?]*[ !#-/]*[@-\[\]-~])+")  # not beyond a quote
 #: What begins a key of a known shape: behind a letter it would be taken for the middle of a word.
 _KEY = re.compile(
     r"(?:app|dataset|ds|[spr]k|gh[pousr]|github_pat|hf|AIza|A[KS]IA|eyJ|xox[a-z]|glpat|gsk|xai|pplx|tvly|nvapi|npm|pypi"

@@ -15,8 +15,8 @@ from functools import cache
 from string import ascii_letters, digits
 
 #: What pytest, mail and shells put before each line.
-_BEFORE = r"[ \t]{0,8}(?:[E>|#*+]{1,3}[ \t]{1,4})?"
-_MOST_BEFORE = 15
+_BEFORE = r"[ \t]{0,40}(?:[E>|#*+]{1,3}[ \t]{1,4})?"
+_MOST_BEFORE = 47
 _BEGIN = re.compile(r"-{4,5} ?BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)? ?-{4,5}\s*$")
 _END = re.compile(rf"{_BEFORE}-{{4,5}} ?END ")
 #: The width of a line: 64 in PEM, 70 in OpenSSH's files, 76 in mail.
@@ -33,8 +33,12 @@ _LAST = re.compile(
     r"|(?=[A-Za-z+/]{0,15}[0-9]|[A-Za-z]{0,15}[+/]|[A-Za-z]{0,14}[a-z][A-Z])[A-Za-z0-9+/]{2,15})\s{0,8}$",
     re.ASCII,
 )
-#: `Proc-Type: 4,ENCRYPTED`, and the empty line after it.
-_HEADER = re.compile(rf"{_BEFORE}(?:[A-Z][A-Za-z0-9-]{{1,30}}: [^\n]{{1,200}})?$", re.ASCII)
+#: `Proc-Type: 4,ENCRYPTED`; and the empty line after it.
+_HEADER = re.compile(
+    rf"{_BEFORE}(?:Comment|Proc-Type|DEK-Info|Version|Hash|Charset|Subject|X-[A-Za-z0-9-]{{1,30}}): [^\n]{{1,200}}$",
+    re.ASCII,
+)
+_EMPTY = re.compile(rf"{_BEFORE}\s{{0,8}}$", re.ASCII)
 
 
 class _Place(Enum):
@@ -42,9 +46,14 @@ class _Place(Enum):
 
     OUTSIDE = 0
     BEGUN = 1
-    FULL = 2
+    HEADED = 2
+    #: In a key whose mark was seen.
+    BODY = 3
+    FULL = 4
+    #: The same, of OpenSSH, whose lines are of 70 letters: no multiple of four.
+    UNEVEN = 5
     #: Only the mark of the end may follow.
-    LAST = 3
+    LAST = 6
 
 
 @cache
@@ -89,12 +98,19 @@ def _next(place: _Place, text: str) -> tuple[_Place, bool]:
     if place is not _Place.OUTSIDE:
         if _END.match(text):
             return _Place.OUTSIDE, True
-        if place is _Place.BEGUN and (_HEADER.match(text) or _LAST.match(text)):
-            return _Place.BEGUN, True
-        if place is _Place.FULL and _LAST.match(text):
-            return _Place.FULL if len(text) >= _WIDTH else _Place.LAST, True
+        if place in {_Place.BEGUN, _Place.HEADED} and _HEADER.match(text):
+            return _Place.HEADED, True
+        if place is _Place.HEADED and _EMPTY.match(text):
+            return _Place.BODY, True
+        if place in {_Place.BEGUN, _Place.HEADED, _Place.BODY} and _LAST.match(text):
+            return _Place.BODY if len(text.strip()) >= _LEAST else _Place.LAST, True
+        if place in {_Place.FULL, _Place.UNEVEN} and _LAST.match(text):
+            if _FULL.match(text) or len(text) >= _WIDTH:
+                return place, True
+            if len(text.split()[-1]) % (2 if place is _Place.UNEVEN else 4) == 0:
+                return _Place.LAST, True
     if "PRIVATE KEY" in text and _BEGIN.search(text):
         return _Place.BEGUN, False
     if _FULL.match(text):
-        return _Place.FULL, False
+        return (_Place.UNEVEN if len(text.split()[-1]) % 4 else _Place.FULL), False
     return (_Place.LAST if _LAST.match(text) and len(text) >= _LEAST else _Place.OUTSIDE), False

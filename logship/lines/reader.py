@@ -22,7 +22,7 @@ _READ = 64 << 10
 _GZIP = b"\x1f\x8b\x08"
 #: How files begin that are compressed otherwise, with what, and what unpacks them.
 _OTHERS = {
-    b"BZh": ("bzip2", "bzcat"),
+    b"BZh91AY&SY": ("bzip2", "bzcat"),
     b"\xfd7zXZ\0": ("xz", "xzcat"),
     b"\x28\xb5\x2f\xfd": ("zstd", "zstdcat"),
     b"PK\x03\x04": ("zip", "unzip -p"),
@@ -134,7 +134,11 @@ class _Gunzip:
 
     def __call__(self, part: bytes) -> bytes:
         out = io.BytesIO()
-        while part and not self._damage:
+        while not self._damage:
+            if not self._begun:
+                part = part.lstrip(b"\0")  # some writers fill up with NUL bytes
+            if not part:
+                break
             try:
                 out.write(self._inner.decompress(part))
             except zlib.error:
@@ -144,6 +148,5 @@ class _Gunzip:
             part = self._inner.unused_data
             if self._inner.eof:
                 self._inner = zlib.decompressobj(31)
-                part = part.lstrip(b"\0")
         self._given += out.tell()
         return out.getvalue()

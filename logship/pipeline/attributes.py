@@ -11,6 +11,7 @@ _WORDS = frozenset(
     {"app_id", "filename", "funcName", "module", "name", "node_id", "pathname", "processName", "request_id", "task_id",
      "task_name", "taskName", "tenant_id", "user_id", "user_type", "workflow_id"}
 )  # fmt: skip
+_NO_WORD = r"\s|"
 _IN_WORDS = frozenset(".-_<>/@")
 #: Signs that the others do not hold.
 _CLOSING = frozenset("]|}>,;\t")
@@ -43,7 +44,7 @@ def value(one: Attribute, following: str, *, known_levels: bool) -> str:
     ended = following != "" and not is_quoted(one)
     if one.name in _WORDS:
         inside = following.isalnum() or following in _IN_WORDS or (following == ":" and one.name == "processName")
-        return _text(one, r"\s", following, lazy=inside or not ended)
+        return _text(one, _NO_WORD, following, lazy=inside or not ended)
     closed = following in _CLOSING or following == "\n"
     return _text(one, "\n", following, lazy=not closed or not ended or "-" in one.flags)
 
@@ -57,7 +58,7 @@ def _text(one: Attribute, never: str, following: str, *, lazy: bool) -> str:
     """
     most = min(_LONGEST, _LONGEST if one.precision is None else one.precision)
     # What follows is a sign of the class, unless that has it already.
-    known = lazy or following in '\n"' or (following.isspace() and never == r"\s")
+    known = lazy or following in '\n"' or (never == _NO_WORD and (following.isspace() or following == "|"))
     own = "" if known else following if following == "\t" else escape(following)
     return f'[^{never}"{own}]{{0,{most}}}' + ("?" if lazy else "+")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-#: Digits of a whole number that surely fits into 64 bits.
-_DIGITS = 18
+#: Whole numbers of 64 bits, with a sign or without, and the characters they have at most.
+_LEAST, _MOST, _DIGITS = -(1 << 63), (1 << 64) - 1, 20
 
 
 def read(text: str) -> Any:  # noqa: ANN401  # JSON
@@ -31,7 +31,7 @@ def read(text: str) -> Any:  # noqa: ANN401  # JSON
 
 
 def _number(digits: str) -> float | str:
-    if len(digits) <= _DIGITS and digits.lstrip("-").isdecimal():
-        return int(digits)
+    if len(digits) <= _DIGITS and digits.lstrip("-").isdecimal() and _LEAST <= (whole := int(digits)) <= _MOST:
+        return whole
     number = float(digits)
     return number if math.isfinite(number) else digits

@@ -78,7 +78,10 @@ class Clock:
     def steady(self, stamp: str) -> str:
         """Return the whole seconds of a stamp that means the same wherever it stands, else ""."""
         if stamp not in self._seconds:
+            last = self._last
             self._one(stamp, None)
+            if stamp not in self._seconds:
+                self._last = last
         return self._seconds.get(stamp, "")
 
     def _know(self, stamps: Sequence[str | None]) -> bool:
@@ -86,9 +89,13 @@ class Clock:
         new = set(stamps).difference(self._seconds)
         if None in new or "" in new or len(new) * 2 > len(stamps):
             return False
+        last = self._last
         for stamp in sorted([stamp for stamp in new if stamp]):
             self._one(stamp, None)
-        return new <= self._seconds.keys()
+        if new <= self._seconds.keys():
+            return True
+        self._last = last  # they come again, in the order of the log
+        return False
 
     def _one(self, stamp: str, digits: str | None, beside: str = "") -> str:
         whole = stamp
@@ -165,7 +172,10 @@ class Clock:
         if moment.tzinfo is not None:
             return moment
         local = moment.replace(tzinfo=self._zone)
-        if abbreviation in _SEVERAL and local.tzname() != abbreviation:
+        for either in (local, local.replace(fold=1)):
+            if abbreviation and either.tzname() == abbreviation:
+                return either
+        if abbreviation in _SEVERAL:
             self._doubtful = True
             if written := self._beside:
                 zones = [timezone(timedelta(hours=hours)) for hours in _SEVERAL[abbreviation]]

@@ -13,6 +13,8 @@ _ISO = re.compile(
     r"(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?)?)?"
 )
 _EPOCH = re.compile(r"-?\d{5,}")
+#: Seconds since 1970, from 1973 to 5138.
+_SECONDS = re.compile(r"\d{9,11}")
 _MATH = re.compile(r"([+-])(\d*)([yMwdhHms])|/([yMwdhHms])")
 _AGO = re.compile(r"(\d+)\s*(s|m|h|d|w)")
 _UNITS = {
@@ -28,7 +30,10 @@ _PARTS = ("year", "month", "day", "hour", "minute", "second")
 
 def parse_when(text: str, now: datetime) -> datetime:
     """
-    Read a moment a person names: `15m`, `2h`, `7d` ago, an ISO 8601 date or time (UTC unless it says), or `now-1h`.
+    Read a moment a person names.
+
+    `15m`, `2h`, `7d` ago, an ISO 8601 date or time (UTC unless it says), or `now-1h`;
+    seconds or milliseconds since 1970, told by their number.
 
     Raises ValueError when it is none of these.
     """
@@ -36,6 +41,8 @@ def parse_when(text: str, now: datetime) -> datetime:
     if ago:
         with _representable(text):
             return now - int(ago[1]) * _UNITS[ago[2]]
+    if _SECONDS.fullmatch(text.strip()):  # what `date +%s` prints; in a query a number is milliseconds
+        return datetime.fromtimestamp(int(text), UTC)
     return interval(text.strip(), now)[0]
 
 

@@ -13,7 +13,7 @@ import glob
 import sqlite3
 import tempfile
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -119,7 +119,7 @@ class Search:
                     if not paths:
                         continue
                     seqs = [sealed[key][1] for key in keys]
-                    with suppress(duckdb.IOException):  # one of them was deleted just now
+                    try:
                         found |= connection.execute(
                             "SELECT id, document FROM read_parquet($paths) WHERE seq BETWEEN $first AND $last "
                             "AND list_contains($keys, id)",
@@ -130,6 +130,10 @@ class Search:
                                 "keys": keys,
                             },
                         ).fetchall()
+                    except duckdb.Error as error:
+                        _blame(self.state_dir, [str(self.state_dir / path) for path in paths])
+                        if not isinstance(error, duckdb.IOException):  # else one of them was deleted just now
+                            raise
         return found
 
     def count(self, query: str, scope: Scope = ALL) -> int:
@@ -173,12 +177,11 @@ class Search:
                     gone = {path for path in paths if not Path(path).exists()}
                     if gone:
                         continue
-                    if broken := damaged(self.state_dir, paths):
-                        raise LedgerError(f"segments are damaged: {', '.join(broken)}", _REPAIR) from None
+                    _blame(self.state_dir, paths)
                     if isinstance(error, duckdb.InvalidInputException):
                         # a regular expression that only DuckDB finds wrong
                         raise QueryError(f"the query cannot be run: {error}") from None
-                    raise
+                    raise LedgerError(f"segments cannot be read: {error}") from error
 
     def _snapshot(
         self,
@@ -238,6 +241,12 @@ def count(
 ) -> int:
     """Return how many documents of a state directory match."""
     return Search(state_dir).count(query, Scope(since, until, tuple(services)))
+
+
+def _blame(state_dir: Path, paths: Sequence[str]) -> None:
+    """Raise LedgerError if it is damaged segments that a search fails at."""
+    if broken := damaged(state_dir, paths):
+        raise LedgerError(f"segments are damaged: {', '.join(broken)}", _REPAIR) from None
 
 
 def _loads(text: str) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from collections import Counter
 import orjson
 import pytest
 from contract.batches import commit, document, outcomes, register, stored
+from elastic_transport import ConnectionError
 from isal import isal_zlib
+from urllib3.exceptions import NewConnectionError
 
 from logship.delivery.courier import Courier
 from logship.delivery.sink import SinkUnavailable
@@ -159,6 +161,32 @@ def test_what_the_failure_store_took_is_repaired_once():
     assert sent["dify"]["attributes"] == {"source": "concrete", "surprise": {"a": 1}}
     assert sent["logship"] == {"moved": ["source", "surprise"], "repaired": True}
     assert {name: sent[name] for name in ("@timestamp", "message", "log")} == document(1)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [b'{"items":[{"create":{"status":403}},{"create":{"status":201}}]}'],
+        [
+            b'{"items":[{"create":{"status":201}},{"create":{"status":400,"error":{"type":"document_parsing_exception",'
+            b'"reason":"[1:2] failed to parse field [source.ip] of type [ip]"}}}]}'
+        ],
+    ],
+    ids=["refused after", "repaired"],
+)
+def test_a_batch_of_which_some_was_taken_is_in_doubt(answers):
+    """Whatever ends the attempt then: another item, or no connection for the rest."""
+
+    class Ending(Sequence):
+        def request(self, *arguments, **more):
+            if not self.answers:
+                raise ConnectionError("refused") from NewConnectionError(None, "refused")
+            return super().request(*arguments, **more)
+
+    sink = ElasticsearchSink(Ending(*answers))
+    with pytest.raises(SinkUnavailable):
+        sink.send(stored(document(1), document(2, source={"ip": "x"}), seq=9), None)
+    assert sink.doubtful == {9}
 
 
 class Older:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
@@ -40,6 +41,8 @@ _FILTER = ",".join(
     + [f"items.*.error.{part}" for part in ("type", "reason", "caused_by")]
 )
 _UNKNOWN_PARAMETER = re.compile(r"unrecognized parameters?: (.*)")
+#: A document that is there.
+_SOME = re.compile(rb'"status": ?(?:20[01]|409)\b')
 #: How many batches are remembered of which something was taken: more than can be without an outcome.
 _TAKEN = 256
 #: Where an error text begins to quote the document.
@@ -85,6 +88,8 @@ class ElasticsearchSink:
         #: Batches that are being sent, and the last of which something was taken.
         self._sending: set[int] = set()
         self._taken: deque[int] = deque(maxlen=_TAKEN)
+        #: In each thread: `some`, whether the server took any of the batch that is being sent.
+        self._here = threading.local()
 
     @property
     def name(self) -> str:
@@ -106,16 +111,20 @@ class ElasticsearchSink:
         """Send a batch as it lies, or some of its documents."""
         stream = f"logs-{batch.dataset}-{self._namespace}"
         self._sending.add(batch.seq)
+        self._here.some = False
         try:
             receipt = self._send(stream, batch, only)
         except SinkUnavailable as error:
-            if error.unknown:
+            if error.unknown or self._here.some:
                 self._doubtful.add(batch.seq)
+            raise
+        except BaseException:
+            self._doubtful.add(batch.seq)
             raise
         finally:
             self._sending.discard(batch.seq)
         self._doubtful.discard(batch.seq)
-        if receipt.delivered or receipt.duplicate:
+        if self._here.some:
             self._taken.append(batch.seq)
         return receipt
 
@@ -152,7 +161,7 @@ class ElasticsearchSink:
         while pairs:
             count = _portion(pairs, self._limit())
             part, pairs = pairs[:count], pairs[count:]
-            receipt = self._more(receipt, stream, part)
+            receipt = _sum(receipt, self._judge(stream, part, self._post(stream, pack(part))))
             if receipt.deferred and pairs:
                 return _sum(receipt, Receipt(deferred=[name for name, _ in pairs], reason=receipt.reason))
         return receipt
@@ -204,18 +213,10 @@ class ElasticsearchSink:
         for part in filter(None, (pairs[:middle], pairs[middle:])):
             if len(part) > 1 and _size(part) >= self._too_large:
                 found = self._halves(stream, part)
-                receipt = _sum(receipt, found)
             else:
-                receipt = self._more(receipt, stream, part)
+                found = self._judge(stream, part, self._post(stream, pack(part)))
+            receipt = _sum(receipt, found)
         return receipt
-
-    def _more(self, receipt: Receipt, stream: str, pairs: list[Document]) -> Receipt:
-        """Send a part of a batch; when that fails, it is not known any more what was taken of the parts before."""
-        try:
-            return _sum(receipt, self._judge(stream, pairs, self._post(stream, pack(pairs))))
-        except SinkUnavailable as error:
-            error.unknown = error.unknown or bool(receipt.delivered or receipt.duplicate)
-            raise
 
     def _post(self, stream: str, body: bytes) -> Answer:
         used = dict(self._parameters)
@@ -225,6 +226,8 @@ class ElasticsearchSink:
             answer = self._client.request("POST", path, body, media_type="application/x-ndjson", gzipped=True)
             if answer.status == 400 and self._forget(answer, used):
                 return self._post(stream, body)
+            if answer.status == 200 and _SOME.search(answer.body):
+                self._here.some = True
             return answer
         except TransportError as error:
             raise _not_reached(error) from error
@@ -310,20 +313,19 @@ def _outcomes(pairs: list[Document], answer: Answer) -> Receipt:
             deferred.append(pair[0])
             reason = reason or f"HTTP {status} {_reason(result)}"
         elif status in (401, 403, 404) or "require_data_stream" in _reason(result):
-            raise _unavailable(status, f"HTTP {status} {_reason(result)}", taken=bool(delivered or duplicate))
+            raise _unavailable(status, f"HTTP {status} {_reason(result)}")
         else:
             rejected.append(Rejected(*pair, status, _reason(result)))
     return Receipt(delivered, duplicate, rejected, deferred, reason)
 
 
-def _unavailable(status: int, reason: str, *, taken: bool = False) -> SinkUnavailable:
-    """Say why nothing more can be sent; `taken`: the server took some of it."""
+def _unavailable(status: int, reason: str) -> SinkUnavailable:
     reason = reason[:_REASON_LIMIT]
     if status in (401, 403):
         hint = "the key needs create_doc and auto_configure on the data streams, and no write block may be set"
-        return SinkUnavailable(reason, hint=hint, pause=_REFUSED_PAUSE, unknown=taken, alarm=True)
+        return SinkUnavailable(reason, hint=hint, pause=_REFUSED_PAUSE, alarm=True)
     if status == 404 or "require_data_stream" in reason:
-        return SinkUnavailable(reason, hint=_NO_TEMPLATE, pause=5.0, unknown=taken, alarm=True)
+        return SinkUnavailable(reason, hint=_NO_TEMPLATE, pause=5.0, alarm=True)
     return SinkUnavailable(reason, unknown=status >= 500)
 
 

@@ -58,6 +58,12 @@ _GLUED = frozenset({"s", "value", "values", "string", "str", "hash", "data"})
 _SHORT = frozenset({"pass", "pw", "pwd", "otp"})
 
 
+class _Objects:
+    """How far the objects of a text were read: one in another is not read again."""
+
+    read = 0
+
+
 class NamedSecrets:
     """Finds values by the names they are given."""
 
@@ -98,6 +104,7 @@ class NamedSecrets:
         """Yield the secrets of a text, in order, never overlapping."""
         lower = _lower(text)
         position = 0
+        objects = _Objects()
         while core := self._core.search(lower, position):
             position = core.start() + 1  # a name may begin inside of what looks like one: rootPassword
             rest = _SEPARATOR.match(text, core.end()) or _flag(text, core)
@@ -113,12 +120,13 @@ class NamedSecrets:
             if item and not _ITEM.search(before):
                 continue
             named = Named(family, core[0] + rest["suffix"], rest["quote"] or "", rest["sep"], core.start(), rest.end())
-            for found in self._members(text, named, mark) if rest["quote"] else _values(text, named, mark):
+            whole = rest["quote"] and core.start() >= objects.read
+            for found in self._members(text, named, mark, objects) if whole else _values(text, named, mark):
                 if not item or judge.generated(text[found.start : found.end]):
                     position = found.end
                     yield found
 
-    def _members(self, text: str, named: Named, mark: Marks) -> Iterator[Found]:
+    def _members(self, text: str, named: Named, mark: Marks, objects: _Objects) -> Iterator[Found]:
         """Yield the value of a quoted name; of an object, the texts in it but those that describe."""
         opened = _OPENED.match(text, named.end)
         if not opened:
@@ -126,7 +134,7 @@ class NamedSecrets:
             return
         name, depth, quiet, position = "", 0, 0, opened.end() - 1
         while token := _TOKEN.search(text, position, opened.end() + _LONGEST):
-            position = token.end()
+            position = objects.read = token.end()
             if token[3] and token[3] in "{[":
                 depth += 1
                 quiet = quiet or (depth if self.describes(name) else 0)  # labels in several languages

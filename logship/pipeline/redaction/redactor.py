@@ -121,7 +121,10 @@ class Redactor:
         """
         counts = {} if counts is None else counts
         if isinstance(value, dict):
-            return {self._key_of(key, counts): self._member(name, key, one, counts) for key, one in value.items()}
+            clean_members: dict[str, Any] = {}
+            for key, one in value.items():
+                _put(clean_members, self._key_of(key, counts), self._member(name, key, one, counts))
+            return clean_members
         if isinstance(value, list):
             return [self.redact_value(name, one, counts) for one in value]
         if value is None or isinstance(value, bool):
@@ -182,3 +185,11 @@ def _apply(text: str, found: Iterable[Found], counts: Counts) -> str:
         position = one.end
         counts[one.rule] = counts.get(one.rule, 0) + 1
     return "".join(pieces) + text[position:] if pieces else text
+
+
+def _put(members: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401
+    """Put a member beside others; masked keys may be alike."""
+    free, number = key, 2
+    while free in members:
+        free, number = f"{key} {number}", number + 1
+    members[free] = value

@@ -119,7 +119,10 @@ def test_no_pattern_and_no_line_holds_the_stream_up(pattern):
 
 
 @pytest.mark.parametrize(
-    ("pattern", "text"), [(r"\bKey", "a Key"), ("ü.ß", "üäß"), ("(?i)ERROR", "error"), ("^$", ""), (r"\d{3}", "1234")]
+    ("pattern", "text"), [
+        (r"\bKey", "a Key"), ("ü.ß", "üäß"), ("(?i)ERROR", "error"), ("^$", ""), (r"\d{3}", "1234"),
+        (r"^\w+错误\s", "有错误 b"), (r"[(?P<a>]q", "Pq"), (r"\(\?P<q>", "(?P<q>"), ("ab{,2}c", "abbc"),
+    ],
 )
 def test_patterns_mean_what_they_mean_in_python(pattern, text):
     """Words, letters of any script, flags, ends and repetitions."""

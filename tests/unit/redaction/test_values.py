@@ -130,3 +130,9 @@ def test_a_scan_that_hyperscan_refuses_is_named():
     broken = BOOK.model_copy(update={"escapes": ["(?<=a)b"]})
     with pytest.raises(PipelineError, match="scan pattern"):
         Redactor(broken, policies={}, key=KEY)
+
+
+def test_members_whose_masked_keys_are_alike_all_stay():
+    """Each has its value, under a key of its own."""
+    value = {"alice.longname@example.com": 1, "bob.longnamexx@example.com": 2}
+    assert sorted(Redactor(BOOK, policies={"email": "mask"}, key=KEY).redact_value("extra", value).values()) == [1, 2]

@@ -212,6 +212,7 @@ def test_a_state_directory_may_hold_pattern_signs(tmp_path):
         ("now", "2025-11-20T08:00:00+00:00"),
         ("now-1d/d", "2025-11-19T00:00:00+00:00"),
         ("1763625600000", "2025-11-20T08:00:00+00:00"),
+        ("1763625600", "2025-11-20T08:00:00+00:00"),
     ],
 )
 def test_moments_are_read_as_people_write_them(text, expected):
