@@ -147,7 +147,7 @@ def test_a_copy_that_lags_pairs_with_what_was_read_long_before(tmp_path, layout)
     nothing_else = FileSource(path=str(tmp_path / "none" / "*.log"))
     with site.agent(nothing_else, **options(stack)) as agent:
         rotated = [path for path in site.logs.iterdir() if path != stack.log_file]
-        assert len(rotated) > 10
+        assert len(rotated) > 5  # how many is up to the writers, who rotate one file
         hidden.mkdir()
         for path in rotated:  # the newest stays in sight: LOG_FILE is there
             path.rename(hidden / path.name)
