@@ -13,8 +13,8 @@ from logship.delivery.sinks.elastic import ElasticsearchSink
 from logship.delivery.sinks.prepared import Prepared
 from logship.elastic.client import connect
 from logship.elastic.identity import Identity, Secret
-from logship.elastic.installer import ensure_templates, plan
-from logship.elastic.keys import make_keys, only_writes
+from logship.elastic.installer import ensure_templates
+from logship.elastic.keys import make_keys, only_writes, plan_keys
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def secured():
 def test_a_key_that_only_writes_is_no_reason_for_a_warning(secured, namespace):
     """That it cannot look after templates is said once, as information; whoever may does, and is told nothing."""
     url, everything = secured
-    write, _ = make_keys(everything, plan(everything).server, namespace)
+    write, _ = make_keys(everything, plan_keys(everything, namespace))
     for client, left in ((connect([url], identity=Identity(Secret(write.encoded))), True), (everything, False)):
         sink = Prepared(
             ElasticsearchSink(client, namespace=namespace),
@@ -46,7 +46,7 @@ def test_a_key_that_only_writes_is_no_reason_for_a_warning(secured, namespace):
 def test_doctor_says_that_the_key_only_writes(secured, namespace, tmp_path):
     """All is well, and who looks after templates is said there."""
     url, everything = secured
-    write, _ = make_keys(everything, plan(everything).server, namespace)
+    write, _ = make_keys(everything, plan_keys(everything, namespace))
     env = {
         "LOGSHIP_ELASTICSEARCH__HOSTS": url, "LOGSHIP_ELASTICSEARCH__API_KEY": write.encoded, "PATH": "",
         "LOGSHIP_STATE_DIR": str(tmp_path),
