@@ -327,8 +327,8 @@ def take_lock(path: Path) -> int:
     return lock
 
 
-def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
-    """Open a ledger's database, and make its tables when it is empty and to be written."""
+def connect(path: Path, *, readonly: bool, any_format: bool = False) -> sqlite3.Connection:
+    """Open a ledger's database, and make its tables when it is empty and to be written; `any_format`: an older one too."""
     uri = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
     try:
@@ -346,7 +346,7 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
                 connection.executescript(f"BEGIN IMMEDIATE; {step} COMMIT;")
         elif version == 0:
             raise LedgerError(f"{path} is empty", "has the agent run with this --state-dir?")
-        elif version < VERSION:
+        elif version < VERSION and not any_format:
             raise LedgerError(f"{path} is of an earlier release", "start the agent once: it brings it up to date")
     except BaseException:
         connection.close()

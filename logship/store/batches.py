@@ -18,7 +18,7 @@ def open_ledger(state_dir: Path) -> sqlite3.Connection:
     if not path.exists():
         raise LedgerError(f"no ledger in {state_dir}", "has the agent run with this --state-dir?")
     try:
-        return connect(path, readonly=True)
+        return connect(path, readonly=True, any_format=True)  # what is read here is in every format
     except sqlite3.Error as error:
         raise explained(f"cannot read {path}", error) from error
 

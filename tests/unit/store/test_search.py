@@ -190,6 +190,12 @@ def test_a_ledger_of_a_newer_release_is_not_searched(half, ledger):
         search(half, "event")
 
 
+def test_a_ledger_of_an_earlier_release_is_searched(half, ledger):
+    """A copy of an old state directory needs no agent to be looked into."""
+    ledger.connection.execute("PRAGMA user_version = 2")
+    assert count(half, "event") == 20
+
+
 def test_a_state_directory_may_hold_pattern_signs(tmp_path):
     """Brackets and stars in the state directory's name are no pattern."""
     state_dir = tmp_path / "a[b]*?'c"
