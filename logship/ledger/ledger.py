@@ -328,7 +328,7 @@ def take_lock(path: Path) -> int:
 
 
 def connect(path: Path, *, readonly: bool, any_format: bool = False) -> sqlite3.Connection:
-    """Open a ledger's database, and make its tables when it is empty and to be written; `any_format`: an older one too."""
+    """Open a database, and make its tables when it is empty and to be written; `any_format`: an older one too."""
     uri = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
     try:
